@@ -1,0 +1,93 @@
+import type { Position } from './event.ts';
+
+/** What a step asks the shell to write. Everything in it is a function of the log, never of clock, attempt or batch. */
+export interface Effects {
+  readonly commands: readonly SendCommand[];
+  readonly revocations: readonly Revocation[];
+  readonly decisions: readonly Decision[];
+  /** Suppressors and goals that came after the send they would have stopped. */
+  readonly lateSuppressions: number;
+  /** The event was seen before (its id is in the ring): nothing happened. */
+  readonly duplicate: boolean;
+}
+
+export interface Content {
+  readonly title: string;
+  readonly body: string;
+  readonly url: string | null;
+  readonly image: string | null;
+}
+
+/** `lull.v1.SendCommand` */
+export interface SendCommand {
+  readonly commandId: string;
+  readonly app: string;
+  readonly userId: string;
+  readonly journey: string;
+  readonly step: string;
+  readonly occurrence: string;
+  readonly class: string;
+  readonly promise: 'at_most_once' | 'at_least_once';
+  readonly category: string | null;
+  readonly channel: string;
+  readonly trigger: CommandTrigger;
+  /** The moment that the pattern became true: its deadline, or the event's time. */
+  readonly dueAtMs: number;
+  /** `now` of the decision. */
+  readonly decidedAtMs: number;
+  readonly expiresAtMs: number;
+  readonly ttlMs: number;
+  readonly collapseKey: string | null;
+  readonly content: Content | null;
+  readonly data: Readonly<Record<string, string>>;
+  readonly devices: readonly TargetDevice[];
+  readonly topologyHash: string;
+  readonly traceParent: string | null;
+}
+
+export interface CommandTrigger extends Position {
+  readonly eventId: string;
+}
+
+export interface TargetDevice {
+  readonly deviceId: string;
+  readonly kind: string;
+  readonly value: string;
+}
+
+/** `lull.v1.Revocation`: a command without a final outcome is no longer wanted. */
+export interface Revocation {
+  readonly commandId: string;
+  readonly userId: string;
+  readonly channel: string;
+  readonly reason: string;
+  readonly atMs: number;
+}
+
+/** `lull.v1.Decision`: one per candidate. */
+export interface Decision {
+  readonly userId: string;
+  readonly journey: string;
+  readonly step: string;
+  readonly occurrence: string;
+  readonly key: string;
+  readonly outcome: 'sent' | 'rejected';
+  /** `sent`, or the first check that failed: `suppressed`, `goal`, `expired`, `audience`, `consent`, `no_device`, `duplicate`, `reentry`, `cap`, `condition_error`, `render_error`. */
+  readonly reason: string;
+  /** Every check in the gate's order, also behind the first that failed. */
+  readonly checks: readonly Check[];
+  readonly commandId: string;
+  readonly channel: string | null;
+  readonly trigger: CommandTrigger;
+  readonly dueAtMs: number;
+  readonly decidedAtMs: number;
+  readonly topology: string;
+  readonly topologyHash: string;
+}
+
+export interface Check {
+  readonly name: string;
+  readonly passed: boolean;
+  /** For people: which event, how many of how many, until when. No personal data. */
+  readonly detail: string;
+}

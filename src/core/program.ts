@@ -1,0 +1,150 @@
+import type { Event } from './event.ts';
+import type { Content } from './output.ts';
+import type { Trigger, UserState } from './state.ts';
+
+/**
+ * A compiled topology: what `topology/` makes of files and the core runs. Durations are milliseconds. Functions are pure
+ * and may throw only `EvaluationError` (a condition or a template that cannot be evaluated: not sent, recorded).
+ */
+export interface Program {
+  /** The topology's name (its folder). */
+  readonly name: string;
+  /** Hash of the checked topology's canonical text, with its params applied. */
+  readonly hash: string;
+  /** The prefix: one app, one prefix. Part of every command id. */
+  readonly app: string;
+  readonly sessionGapMs: number;
+  readonly maxEventAgeMs: number;
+  /** The catalogue. A type that is not in it changes nothing but the dedup ring. */
+  readonly eventTypes: ReadonlyMap<string, EventType>;
+  readonly sums: readonly SessionSum[];
+  readonly trackers: readonly Tracker[];
+  readonly journeys: readonly Journey[];
+  readonly classes: ReadonlyMap<string, MessageClass>;
+  /** Consent categories; the default holds for a user who never said. */
+  readonly categories: ReadonlyMap<string, { readonly consent: 'in' | 'out' }>;
+  /** Channels; `device: false` needs no registered device (bench, log). */
+  readonly channels: ReadonlyMap<string, { readonly device: boolean }>;
+  readonly caps: readonly Cap[];
+  readonly limits: Limits;
+}
+
+export interface EventType {
+  readonly type: string;
+  /** Feedback and back-office events do not count as activity: they open no session and end no silence. */
+  readonly activity: boolean;
+}
+
+/** A sum over a session's events, kept because a journey asks for it. */
+export interface SessionSum {
+  readonly name: string;
+  readonly type: string;
+  readonly value: (event: Event) => number;
+}
+
+/**
+ * Remembers the last moments of the events that negate or cancel, per correlation key, so that a pattern is exact however late an
+ * event arrives. Same definition, same tracker: its id is made from the definition.
+ */
+export interface Tracker {
+  readonly id: string;
+  readonly matches: readonly EventMatcher[];
+  /** null = per user. */
+  readonly key: KeyOf | null;
+  /** Moments older than this (against `now`) are forgotten. */
+  readonly keepMs: number;
+  /** Moments kept per key, latest first to stay. */
+  readonly cap: number;
+}
+
+export interface EventMatcher {
+  /** A type of the catalogue, or `*`: every activity. */
+  readonly type: string;
+  readonly where: Condition | null;
+}
+
+/** The value of the correlation key in this event; null where the event has none (then it matches nothing keyed). */
+export type KeyOf = (event: Event) => string | null;
+
+export type Condition = (scope: Scope) => boolean;
+
+/** What conditions, templates and data expressions may read. `user.*` and `session.*` are read at the moment of evaluation, `trigger.*` was captured. */
+export interface Scope {
+  readonly event: Event | null;
+  readonly trigger: Trigger | null;
+  readonly state: UserState;
+  readonly nowMs: number;
+}
+
+export interface Journey {
+  readonly name: string;
+  /** The journey's correlation key; null = per user. */
+  readonly key: KeyOf | null;
+  readonly pattern: Pattern;
+  /** Names of the trigger's properties that templates, data and conditions read; only these are kept. */
+  readonly capture: readonly string[];
+  readonly captureSession: boolean;
+  /** Whatever of these is in the log at firing and not older than the trigger cancels. Ids of trackers; `goal` names the reason. */
+  readonly cancelOn: readonly { readonly trackerId: string; readonly label: string; readonly goal: boolean }[];
+  /** A candidate later than this after its due moment is `expired` (downtime); null = never. */
+  readonly expiresAfterMs: number | null;
+  readonly audience: Condition | null;
+  readonly reentry: Reentry;
+  readonly send: SendStep;
+}
+
+export type Pattern =
+  | { readonly kind: 'event'; readonly on: EventMatcher }
+  /** `on`, then nothing of the tracker (which includes `on` itself: a repeated one re-arms) within `withinMs` in event time. */
+  | { readonly kind: 'absence'; readonly on: EventMatcher; readonly trackerId: string; readonly withinMs: number }
+  /** No activity for `forMs` (append time) after `since`, or after any activity where `since` is null. */
+  | { readonly kind: 'inactive'; readonly since: EventMatcher | null; readonly forMs: number }
+  /** The session has ended (last + gap) and `delayMs` have passed; `where` sees the session as it ended in `trigger.session`. */
+  | { readonly kind: 'session_ended'; readonly where: Condition | null; readonly delayMs: number };
+
+export type Reentry = { readonly kind: 'always' } | { readonly kind: 'once' } | { readonly kind: 'every'; readonly intervalMs: number };
+
+export interface SendStep {
+  readonly name: string;
+  /** In order of preference: the first with a reachable device is used. */
+  readonly channels: readonly string[];
+  readonly class: string;
+  readonly category: string | null;
+  /** How long the message is worth showing, from the decision. */
+  readonly ttlMs: number;
+  readonly collapseKey: string | null;
+  /** null: the command carries data only. */
+  readonly render: ((scope: Scope, locale: string | null) => Content) | null;
+  readonly data: (scope: Scope) => Readonly<Record<string, string>>;
+}
+
+export interface MessageClass {
+  readonly name: string;
+  readonly promise: 'at_most_once' | 'at_least_once';
+  /** Transactional: needs no consent, is not stopped by caps. */
+  readonly needsConsent: boolean;
+  readonly capped: boolean;
+}
+
+/** At most `max` messages in a rolling window. */
+export interface Cap {
+  readonly name: string;
+  readonly max: number;
+  readonly windowMs: number;
+  readonly category: string | null;
+  readonly channel: string | null;
+}
+
+export interface Limits {
+  readonly recentEventIds: number;
+  readonly matchesPerJourney: number;
+  readonly keysPerTracker: number;
+  readonly ledger: number;
+  readonly devices: number;
+  readonly profileAttributes: number;
+}
+
+/** A condition, template or data expression could not be evaluated (missing value, wrong type at run time). */
+export class EvaluationError extends Error {
+  override readonly name = 'EvaluationError';
+}

@@ -113,8 +113,8 @@ export interface SendStep {
   /** How long the message is worth showing, from the decision. */
   readonly ttlMs: number;
   readonly collapseKey: string | null;
-  /** null: the command carries data only. */
-  readonly render: ((scope: Scope, locale: string | null) => Content) | null;
+  /** null: the command carries data only. The channel is the one that was chosen: a template may say it differently there. */
+  readonly render: ((scope: Scope, locale: string | null, channel: string) => Content) | null;
   readonly data: (scope: Scope) => Readonly<Record<string, string>>;
 }
 

@@ -1,5 +1,12 @@
-/** Addresses given in the environment are used as they are. */
-export function setup(): void {
-  if (!process.env['LULL_BOOTSTRAP'] || !process.env['LULL_REGISTRY'])
-    throw new Error('set LULL_BOOTSTRAP and LULL_REGISTRY (the local stack is not built yet)');
+import { startStack } from '../../src/dev/stack/stack.ts';
+
+/**
+ * One real broker and registry for the whole run: the given ones, else the local stack. The workers are started after this and
+ * inherit the addresses through the environment; `env.ts` reads them.
+ */
+export async function setup(): Promise<() => Promise<void>> {
+  const stack = await startStack({ onProgress: (line) => process.stderr.write(`${line}\n`) });
+  process.env['LULL_BOOTSTRAP'] = stack.bootstrap;
+  process.env['LULL_REGISTRY'] = stack.registryUrl;
+  return () => stack.stop();
 }

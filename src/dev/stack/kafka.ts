@@ -1,0 +1,102 @@
+import { randomBytes } from 'node:crypto';
+import { connect } from 'node:net';
+import path from 'node:path';
+import { serve } from './serve.ts';
+import type { Serving } from './serve.ts';
+
+export interface JavaServerOptions {
+  readonly java: string;
+  /** The folder with the jars. */
+  readonly code: string;
+  readonly onProgress: (line: string) => void;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** One node in KRaft mode, broker and controller; `ports[0]` is for clients. */
+export function startKafka({ java, code, onProgress, signal }: JavaServerOptions): Promise<Serving> {
+  const classpath = path.join(code, '*');
+  const flags = ['-XX:-UsePerfData', '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn', '-cp', classpath];
+  return serve({
+    what: 'Kafka',
+    ports: 2,
+    program: (ports) => ({
+      name: 'kafka',
+      // One program that formats the storage and then becomes the broker: same folder, same pid, one thing to end.
+      command: '/bin/sh',
+      args: (folder) => [
+        '-c',
+        '"$0" -Xmx64m -XX:TieredStopAtLevel=1 -XX:+UseSerialGC "$@" kafka.tools.StorageTool format -t "$LULL_CLUSTER_ID" -c server.properties >format.log || { cat format.log; exit 1; }; ' +
+          'exec "$0" -Xmx512m "$@" kafka.Kafka server.properties',
+        java,
+        `-Djava.io.tmpdir=${folder}`,
+        ...flags,
+      ],
+      files: (folder) => ({ 'server.properties': properties(ports[0]!, ports[1]!, path.join(folder, 'data')) }),
+      env: { LULL_CLUSTER_ID: `L${randomBytes(16).toString('base64url').slice(1)}` },
+    }),
+    isReady: ([port]) => hasBroker(port!),
+    onProgress,
+    signal,
+  });
+}
+
+function properties(port: number, controllerPort: number, data: string): string {
+  return Object.entries({
+    'process.roles': 'broker,controller',
+    'node.id': 1,
+    'controller.quorum.voters': `1@127.0.0.1:${controllerPort}`,
+    listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
+    'advertised.listeners': `PLAINTEXT://127.0.0.1:${port}`,
+    'controller.listener.names': 'CONTROLLER',
+    'log.dirs': data,
+    'num.partitions': 4,
+    // As in production: a topic that nobody made is a mistake, not a topic. Likewise the default limit of 1 MiB on a batch stays.
+    'auto.create.topics.enable': false,
+    'offsets.topic.replication.factor': 1,
+    'offsets.topic.num.partitions': 4,
+    'transaction.state.log.replication.factor': 1,
+    'transaction.state.log.min.isr': 1,
+    'transaction.state.log.num.partitions': 4,
+    'share.coordinator.state.topic.replication.factor': 1,
+    'share.coordinator.state.topic.min.isr': 1,
+    // Nobody else is about to join: the first member need not wait for others.
+    'group.initial.rebalance.delay.ms': 0,
+    'group.min.session.timeout.ms': 1000,
+    // The transaction of a killed process blocks its readers until it times out; look every second, not every ten.
+    'transaction.abort.timed.out.transaction.cleanup.interval.ms': 1000,
+    // Its default of 128 MB would be a quarter of the heap.
+    'log.cleaner.dedupe.buffer.size': 16 * 1024 * 1024,
+    'num.network.threads': 2,
+    'num.io.threads': 4,
+  })
+    .map(([key, value]) => `${key}=${value}\n`)
+    .join('');
+}
+
+/** A Metadata request (version 1, no topics), answered with at least one broker: it listens, has registered, and takes requests. */
+function hasBroker(port: number): Promise<boolean> {
+  const request = Buffer.from([
+    ...[0, 0, 0, 14], // size
+    ...[0, 3, 0, 1], // Metadata, version 1
+    ...[0, 0, 0, 7], // correlation id
+    ...[0xff, 0xff], // no client id
+    ...[0, 0, 0, 0], // no topics
+  ]);
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1');
+    let answer = Buffer.alloc(0);
+    const end = (isThere: boolean): void => {
+      socket.destroy();
+      resolve(isThere);
+    };
+    socket.setTimeout(2000, () => end(false));
+    socket.on('error', () => end(false));
+    socket.on('close', () => end(false));
+    socket.on('connect', () => socket.write(request));
+    socket.on('data', (chunk) => {
+      answer = Buffer.concat([answer, chunk]);
+      // size, correlation id, length of the array of brokers
+      if (answer.length >= 12) end(answer.readInt32BE(4) === 7 && answer.readInt32BE(8) > 0);
+    });
+  });
+}

@@ -26,6 +26,8 @@ export interface TaskContext {
   /** Aborts when the task closes. Ask `now` of the wall clock through it, so that tests can move time. */
   readonly signal: AbortSignal;
   readonly clock: Clock;
+  /** Makes the task read `nextWakeMs` again; for a stage whose work outside of `process` moved it. */
+  readonly changed: () => void;
 }
 
 /** The wall clock, for waking up only: no decision is ever made on it. */
@@ -77,6 +79,8 @@ export interface StageTask {
    * with no records when only markers were read.
    */
   process(batch: { readonly records: readonly LogRecord[]; readonly nextOffset: number }, commit: Commit): Promise<void>;
+  /** Bounded input only: the end that was captured at the start has been read. */
+  finish?(commit: Commit): Promise<void>;
   /** When `wake` wants to be called next, by the wall clock; null = not. Read after each process, wake and `context.changed`. */
   readonly nextWakeMs: number | null;
   /** Between batches, never during one. */

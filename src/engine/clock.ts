@@ -1,0 +1,19 @@
+import type { Clock } from './stage.ts';
+
+/** Longest delay that setTimeout keeps; a longer wait is cut into pieces. */
+const MAX_DELAY_MS = 2 ** 31 - 1;
+
+export const systemClock: Clock = {
+  nowMs: () => Date.now(),
+  at(atMs, callback) {
+    let timer: NodeJS.Timeout;
+    const arm = (): void => {
+      const delayMs = Math.max(0, atMs - Date.now());
+      timer = setTimeout(delayMs > MAX_DELAY_MS ? arm : callback, Math.min(delayMs, MAX_DELAY_MS));
+    };
+    arm();
+    return () => {
+      clearTimeout(timer);
+    };
+  },
+};

@@ -1,0 +1,57 @@
+import type { Log } from '../log/port.ts';
+import { FatalError } from './errors.ts';
+import type { PositionRow } from './position.ts';
+import type { InputPosition } from './stage.ts';
+
+/** A commit's offsets become readable a moment after its transaction; a real disagreement stays. */
+const AGREE_WITHIN_ATTEMPTS = 20;
+const AGREE_RETRY_MS = 250;
+
+export interface StartPositionInput {
+  readonly log: Log;
+  readonly groupId: string;
+  readonly inputTopic: string;
+  readonly partition: number;
+  readonly position: PositionRow | undefined;
+  readonly sleep: (ms: number) => Promise<void>;
+}
+
+/**
+ * Where reading begins: the position row, which no tool can move. The group's offset was committed in the same transaction, so it must agree;
+ * where it does not, somebody reset, expired or moved it, or the changelog is another's, and going on would lose or repeat records silently.
+ * Where neither exists the task is new and begins at the start of the log.
+ */
+export async function startPosition(input: StartPositionInput): Promise<InputPosition> {
+  const { log, groupId, inputTopic, partition, position } = input;
+  let committed: number | undefined;
+  for (let attempt = 1; attempt <= AGREE_WITHIN_ATTEMPTS; attempt++) {
+    committed = (await log.admin.groupOffsets(groupId, inputTopic)).get(partition);
+    if (committed === position?.offset) break;
+    await input.sleep(AGREE_RETRY_MS);
+  }
+  if (committed !== position?.offset) throw disagreement(input, committed);
+  const bounds = (await log.admin.offsets(inputTopic)).get(partition);
+  if (bounds === undefined) throw new FatalError(`${inputTopic}-${partition} does not exist; run "lull topics create"`);
+  if (position === undefined) return { offset: bounds.start, nowMs: 0 };
+  if (position.offset < bounds.start || position.offset > bounds.end) {
+    throw new FatalError(
+      `${inputTopic}-${partition}: the position ${position.offset} is outside of the log (${bounds.start} to ${bounds.end}): ` +
+        `records were deleted before they were read, or the topic was recreated. Nothing is skipped silently; restore the topic, or start over with another --prefix`,
+    );
+  }
+  return { offset: position.offset, nowMs: position.nowMs };
+}
+
+function disagreement({ groupId, inputTopic, partition, position }: StartPositionInput, committed: number | undefined): FatalError {
+  const where = `${inputTopic}-${partition}`;
+  if (position === undefined) {
+    return new FatalError(
+      `${where}: group ${groupId} has the committed offset ${committed}, but the changelog has no position: is it another's, or was it deleted? ` +
+        `Delete the group's offset to begin at the start of the log, or restore the changelog`,
+    );
+  }
+  return new FatalError(
+    `${where}: the changelog's position is ${position.offset}, group ${groupId} has ${committed ?? 'no offset'}: it was reset, has expired or was moved. ` +
+      `Set the group's offset to ${position.offset} (kafka-consumer-groups --reset-offsets --to-offset) to go on where the state stands`,
+  );
+}

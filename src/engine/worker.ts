@@ -1,0 +1,224 @@
+import type { Generation, GroupMembership, Log } from '../log/port.ts';
+import type { Store } from '../store/port.ts';
+import { FatalError, type TaskEnd } from './errors.ts';
+import type { EngineObserver } from './observer.ts';
+import type { Clock, Stage } from './stage.ts';
+import { Task } from './task.ts';
+
+export interface WorkerOptions {
+  readonly stage: Stage;
+  readonly log: Log;
+  readonly store: Store;
+  /** Names the group `<prefix>-<stage>` and the transactional ids `<prefix>-<stage>-<input topic>-<partition>`. */
+  readonly prefix: string;
+  readonly clock: Clock;
+  readonly observer: EngineObserver;
+  /** Default 10,000. */
+  readonly transactionTimeoutMs?: number;
+  /** Default 1 MiB. */
+  readonly fetchMaxBytes?: number;
+  /** Default 10,000. */
+  readonly sessionTimeoutMs?: number;
+  /** How long a graceful stop may take per task. Default 10,000. */
+  readonly drainMs?: number;
+  /** Historical input: every task ends at the log's end as it was when the task began. Default false. */
+  readonly bounded?: boolean;
+}
+
+/** Fencings of one partition within a minute, without a new generation, after which two owners fight and somebody must look. */
+const MAX_FENCINGS = 3;
+const FENCING_WINDOW_MS = 60_000;
+const FIRST_BACKOFF_MS = 500;
+const MAX_BACKOFF_MS = 30_000;
+
+export function groupIdOf(prefix: string, stageName: string): string {
+  return `${prefix}-${stageName}`;
+}
+
+/**
+ * One process's part of a stage: a member of the group, and a task for every partition that a generation assigns to it.
+ *
+ * Every new generation closes all tasks, also those that stay, and starts the assigned ones at fencing: between two generations another
+ * member may have owned them. Between generations each partition has a keeper, which starts a new task when one ended by an error.
+ */
+export class Worker {
+  readonly #options: WorkerOptions;
+  readonly #membership: GroupMembership;
+  readonly #groupId: string;
+  readonly #ended = Promise.withResolvers<undefined>();
+  readonly #tasks = new Map<number, Task>();
+  #partitions = 0;
+  /** Aborted when its generation is over. */
+  #generation = { id: -1, over: new AbortController(), keepers: [] as Promise<unknown>[] };
+  /** Generations are taken one after the other; only the newest of those that wait is. */
+  #waiting: Generation | undefined;
+  #switching: Promise<void> | undefined;
+  #stopping = false;
+
+  constructor(options: WorkerOptions) {
+    this.#options = options;
+    this.#groupId = groupIdOf(options.prefix, options.stage.name);
+    this.#membership = options.log.membership({
+      groupId: this.#groupId,
+      topic: options.stage.inputTopic,
+      ...(options.sessionTimeoutMs === undefined ? {} : { sessionTimeoutMs: options.sessionTimeoutMs }),
+    });
+  }
+
+  /**
+   * Joins and works until `signal` (graceful: batches and calls in flight are committed), until bounded input is read, or until a fatal
+   * error, with which it rejects. Everything is closed when it settles.
+   */
+  async run(signal: AbortSignal): Promise<void> {
+    const stop = (): void => this.#ended.resolve(undefined);
+    signal.addEventListener('abort', stop);
+    if (signal.aborted) stop();
+    try {
+      this.#partitions = await this.#inputPartitions();
+      await this.#membership.join({
+        onGeneration: (generation) => this.#onGeneration(generation),
+        onFatal: (error) => this.#ended.reject(error),
+      });
+      await this.#ended.promise;
+    } finally {
+      signal.removeEventListener('abort', stop);
+      this.#stopping = true;
+      await this.#switching;
+      await this.#endGeneration();
+      await this.#membership.leave();
+    }
+  }
+
+  async #inputPartitions(): Promise<number> {
+    const { inputTopic, changelogTopic } = this.#options.stage;
+    const { admin } = this.#options.log;
+    const [input, changelog] = await Promise.all([admin.partitions(inputTopic), admin.partitions(changelogTopic)]);
+    if (input === undefined) throw new FatalError(`topic ${inputTopic} does not exist; run "lull topics create"`);
+    if (changelog === undefined) throw new FatalError(`topic ${changelogTopic} does not exist; run "lull topics create"`);
+    if (input !== changelog) {
+      throw new FatalError(
+        `${inputTopic} has ${input} partitions and ${changelogTopic} ${changelog}: they must be the same; "lull topics check" says more`,
+      );
+    }
+    return input;
+  }
+
+  #onGeneration(generation: Generation): void {
+    this.#waiting = generation;
+    this.#switching ??= this.#switch().finally(() => {
+      this.#switching = undefined;
+    });
+  }
+
+  async #switch(): Promise<void> {
+    while (this.#waiting !== undefined && !this.#stopping) {
+      const generation = this.#waiting;
+      this.#waiting = undefined;
+      await this.#endGeneration();
+      const { observer, stage } = this.#options;
+      observer.note(
+        'info',
+        `${stage.name}: generation ${generation.generationId}, partitions ${generation.partitions.join(', ') || 'none'}`,
+      );
+      const over = new AbortController();
+      this.#generation = { id: generation.generationId, over, keepers: [] };
+      const kept = generation.partitions.map((partition) => this.#keep(partition, over.signal));
+      this.#generation.keepers = kept;
+      if (this.#options.bounded === true) this.#endWhenAllFinished(kept, over.signal);
+    }
+  }
+
+  #endWhenAllFinished(keepers: readonly Promise<boolean>[], over: AbortSignal): void {
+    void Promise.all(keepers).then((finished) => {
+      if (!over.aborted && finished.every(Boolean)) this.#ended.resolve(undefined);
+    });
+  }
+
+  async #endGeneration(): Promise<void> {
+    const { over, keepers } = this.#generation;
+    over.abort();
+    await Promise.all([...this.#tasks.values()].map((task) => task.stop(this.#options.drainMs ?? 10_000)));
+    await Promise.all(keepers);
+  }
+
+  /** Keeps a task running on the partition while its generation lasts. True when bounded input was read to its end. */
+  async #keep(partition: number, over: AbortSignal): Promise<boolean> {
+    const fencedAtMs: number[] = [];
+    let backoffMs = FIRST_BACKOFF_MS;
+    while (!over.aborted) {
+      const beganMs = this.#options.clock.nowMs();
+      const task = this.#start(partition);
+      const end = await task.done;
+      this.#tasks.delete(partition);
+      if (end.kind === 'finished') return true;
+      if (end.kind === 'stopped') continue;
+      if (!this.#mayGoOn(partition, end, fencedAtMs)) return false;
+      const ranMs = this.#options.clock.nowMs() - beganMs;
+      backoffMs = ranMs > FENCING_WINDOW_MS ? FIRST_BACKOFF_MS : backoffMs;
+      await this.#pause(backoffMs, over);
+      backoffMs = Math.min(backoffMs * 2, MAX_BACKOFF_MS);
+      await this.#heartbeats(over);
+    }
+    return false;
+  }
+
+  #start(partition: number): Task {
+    const { stage, log, store, prefix, clock, observer, transactionTimeoutMs, fetchMaxBytes, bounded } = this.#options;
+    const task = new Task({
+      ...{ stage, partition, partitions: this.#partitions, log, store, clock, observer, groupId: this.#groupId },
+      transactionalId: `${prefix}-${stage.name}-${stage.inputTopic}-${partition}`,
+      transactionTimeoutMs: transactionTimeoutMs ?? 10_000,
+      fetchMaxBytes: fetchMaxBytes ?? 1024 * 1024,
+      generationId: () => this.#generation.id,
+      bounded: bounded ?? false,
+    });
+    this.#tasks.set(partition, task);
+    return task;
+  }
+
+  #mayGoOn(partition: number, end: Exclude<TaskEnd, { kind: 'stopped' | 'finished' }>, fencedAtMs: number[]): boolean {
+    const { observer, clock, stage } = this.#options;
+    const where = `${stage.name}: partition ${partition}`;
+    if (end.kind === 'fatal') {
+      this.#ended.reject(end.error);
+      return false;
+    }
+    if (end.kind !== 'fenced') {
+      observer.note('warn', `${where}: ${end.error.message}; the task starts again`);
+      return true;
+    }
+    observer.fenced(partition);
+    observer.note('warn', `${where} was fenced: ${end.error.message}`);
+    const nowMs = clock.nowMs();
+    fencedAtMs.push(nowMs);
+    if (fencedAtMs.filter((at) => nowMs - at <= FENCING_WINDOW_MS).length < MAX_FENCINGS) return true;
+    this.#ended.reject(
+      new FatalError(
+        `${where} was fenced ${MAX_FENCINGS} times within a minute without a new group generation: another process uses the same --prefix outside of group ${this.#groupId}`,
+      ),
+    );
+    return false;
+  }
+
+  /** A fenced or failed task comes back only while this process is a member in good standing; else the next generation decides. */
+  async #heartbeats(over: AbortSignal): Promise<void> {
+    while (!over.aborted && this.#membership.current() === undefined) await this.#pause(FIRST_BACKOFF_MS, over);
+  }
+
+  #pause(ms: number, over: AbortSignal): Promise<void> {
+    const { clock } = this.#options;
+    return new Promise((resolve) => {
+      if (over.aborted) {
+        resolve();
+        return;
+      }
+      const end = (): void => {
+        cancel();
+        over.removeEventListener('abort', end);
+        resolve();
+      };
+      const cancel = clock.at(clock.nowMs() + ms, end);
+      over.addEventListener('abort', end);
+    });
+  }
+}

@@ -1,0 +1,62 @@
+import type { Codec } from '../avro/codec.ts';
+import { PoisonError } from '../avro/errors.ts';
+import type { Event } from '../core/event.ts';
+import type { LogRecord, TopicPartition } from '../log/port.ts';
+import type { Refusal } from './dead-letter.ts';
+
+/** Longer ids are refused: they are keys, metrics' neighbours and part of every row. */
+export const MAX_USER_ID_BYTES = 256;
+
+/** What a timeline record turned out to be. */
+export type Input =
+  | { readonly kind: 'event'; readonly event: Event }
+  | { readonly kind: 'tick'; readonly maxTimers: number }
+  | { readonly kind: 'refused'; readonly refusal: Refusal };
+
+/**
+ * Decodes and checks one record of the timeline. Nothing here depends on state: a record is refused for what it is, with a reason, or it goes on.
+ * Call `codec.prepare` for the batch first.
+ */
+export function readInput(codec: Codec, source: TopicPartition, record: LogRecord, maxEventBytes: number): Input {
+  if (record.value === null) return refused('null_value', 'a timeline record without a value');
+  if (record.value.length > maxEventBytes) return refused('too_large', `${record.value.length} bytes, at most ${maxEventBytes} are taken`);
+  let decoded;
+  try {
+    decoded = codec.decode(record.value);
+  } catch (error) {
+    if (error instanceof PoisonError) return refused(error.reason, error.message);
+    throw error;
+  }
+  if (decoded.record === 'lull.v1.Control') {
+    const { tick } = decoded.value;
+    if (tick === null) return refused('unknown_control', 'a control record that this version does not know');
+    return { kind: 'tick', maxTimers: tick.maxTimers };
+  }
+  if (decoded.record !== 'lull.v1.ProductEvent') return refused('unexpected_schema', `${decoded.record} does not belong on the timeline`);
+  if (record.key === null) return refused('null_key', 'a product event without a key: its user has no order');
+  const { value } = decoded;
+  const userBytes = Buffer.byteLength(value.userId, 'utf8');
+  if (userBytes === 0 || userBytes > MAX_USER_ID_BYTES)
+    return refused('user_id_length', `userId has ${userBytes} bytes, 1 to ${MAX_USER_ID_BYTES} are taken`);
+  if (record.key.toString('utf8') !== value.userId) return refused('key_mismatch', 'the record key is not its userId');
+  return {
+    kind: 'event',
+    event: {
+      ...source,
+      offset: record.offset,
+      eventId: value.eventId,
+      userId: value.userId,
+      type: value.type,
+      occurredAtMs: value.occurredAt,
+      sentAtMs: value.sentAt,
+      properties: value.properties,
+      imported: value.imported,
+      appendedAtMs: record.timestampMs,
+      traceParent: record.headers?.['traceparent']?.toString('utf8') ?? null,
+    },
+  };
+}
+
+function refused(reason: string, detail: string): Input {
+  return { kind: 'refused', refusal: { reason, detail } };
+}

@@ -1,0 +1,66 @@
+import { commandHeaders, revocationHeaders } from '../avro/dispatch-headers.ts';
+import type { Codec } from '../avro/codec.ts';
+import type { Effects } from '../core/output.ts';
+import type { OutRecord } from '../log/port.ts';
+
+export interface ProcessorTopics {
+  readonly timeline: string;
+  readonly dispatch: string;
+  readonly decisions: string;
+  readonly deadLetters: string;
+}
+
+/** Gathers what the batch in work will write, in order. What goes to a user's topics keeps the user's partition. */
+export class Outbox {
+  readonly #codec: Codec;
+  readonly #topics: ProcessorTopics;
+  readonly #partition: number;
+  records: OutRecord[] = [];
+
+  constructor(codec: Codec, topics: ProcessorTopics, partition: number) {
+    this.#codec = codec;
+    this.#topics = topics;
+    this.#partition = partition;
+  }
+
+  /** The records of one step, encoded but not yet taken: the step may still be refused for their size. */
+  encode(effects: Effects): OutRecord[] {
+    const partition = this.#partition;
+    const { dispatch, decisions } = this.#topics;
+    return [
+      ...effects.revocations.map((revocation) => ({
+        topic: dispatch,
+        partition,
+        key: Buffer.from(revocation.userId),
+        value: this.#codec.encode('lull.v1.Revocation', revocation),
+        headers: revocationHeaders(revocation),
+      })),
+      ...effects.commands.map((command) => ({
+        topic: dispatch,
+        partition,
+        key: Buffer.from(command.userId),
+        value: this.#codec.encode('lull.v1.SendCommand', command),
+        headers: commandHeaders(command),
+      })),
+      ...effects.decisions.map((decision) => ({
+        topic: decisions,
+        partition,
+        key: Buffer.from(decision.userId),
+        value: this.#codec.encode('lull.v1.Decision', decision),
+      })),
+    ];
+  }
+
+  take(records: readonly OutRecord[]): void {
+    this.records.push(...records);
+  }
+
+  add(record: OutRecord): void {
+    this.records.push(record);
+  }
+
+  /** The next batch fills a new list: a commit may still hold this one. */
+  clear(): void {
+    this.records = [];
+  }
+}

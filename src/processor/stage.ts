@@ -1,0 +1,66 @@
+import type { Codec } from '../avro/codec.ts';
+import type { Program } from '../core/program.ts';
+import type { Stage } from '../engine/stage.ts';
+import type { Log } from '../log/port.ts';
+import type { ProcessorObserver } from './observer.ts';
+import { ProcessorTask, type Historical } from './task.ts';
+import { TIMER_TABLE } from './timer-index.ts';
+import { USER_TABLE } from './users.ts';
+
+export interface ProcessorTopicNames {
+  readonly timeline: string;
+  readonly state: string;
+  readonly dispatch: string;
+  readonly decisions: string;
+  readonly deadLetters: string;
+}
+
+export interface ProcessorStageOptions {
+  readonly program: Program;
+  readonly codec: Codec;
+  readonly log: Log;
+  /** `timeline` is the input, whatever its name: historical input may be any topic. */
+  readonly topics: ProcessorTopicNames;
+  readonly observer: ProcessorObserver;
+  /** A larger event is a dead letter. Default 256 KiB. */
+  readonly maxEventBytes?: number;
+  /** Timers that one tick fires at most: no transaction grows with the number of people who wake at 09:00. Default 1,000. */
+  readonly maxTimersPerTick?: number;
+  /** A tick that is not read back within this is asked for again. Default 10,000 (the transaction timeout). */
+  readonly tickTimeoutMs?: number;
+  /** Decoded states kept in memory, per partition. Default 20,000. */
+  readonly cachedUsers?: number;
+  /** Default null: live. */
+  readonly historical?: Historical | null;
+}
+
+/** Version of the user row and of what the position row means. */
+const STATE_VERSION = 1;
+
+/** The stage that runs the core: timeline in; commands, decisions and dead letters out; state in the changelog. */
+export function createProcessorStage(options: ProcessorStageOptions): Stage {
+  const { codec, log, topics } = options;
+  const maxTimers = options.maxTimersPerTick ?? 1_000;
+  const appendTick = async (partition: number): Promise<void> => {
+    const value = codec.encode('lull.v1.Control', { tick: { maxTimers, upTo: null } });
+    await log.append([{ topic: topics.timeline, partition, key: null, value }]);
+  };
+  return {
+    name: 'processor',
+    inputTopic: topics.timeline,
+    changelogTopic: topics.state,
+    tables: [USER_TABLE, TIMER_TABLE],
+    stateVersion: STATE_VERSION,
+    createTask: (context) =>
+      new ProcessorTask(
+        {
+          ...{ program: options.program, codec, inputTopic: topics.timeline, topics, appendTick, observer: options.observer },
+          maxEventBytes: options.maxEventBytes ?? 256 * 1024,
+          tickTimeoutMs: options.tickTimeoutMs ?? 10_000,
+          cachedUsers: options.cachedUsers ?? 20_000,
+          historical: options.historical ?? null,
+        },
+        context,
+      ),
+  };
+}

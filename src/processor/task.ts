@@ -1,0 +1,215 @@
+import type { Codec } from '../avro/codec.ts';
+import type { Event } from '../core/event.ts';
+import type { Program } from '../core/program.ts';
+import { onEvent, onTimer } from '../core/step.ts';
+import { timersOf } from '../core/timers.ts';
+import type { Commit, InputPosition, Row, StageTask, TaskContext } from '../engine/stage.ts';
+import type { LogRecord, TopicPartition } from '../log/port.ts';
+import { partitionFor } from '../log/partitioner.ts';
+import type { StoreOp } from '../store/port.ts';
+import { readInput, type Input } from './input.ts';
+import type { ProcessorObserver } from './observer.ts';
+import type { ProcessorTopics } from './outbox.ts';
+import { Overlay, RowTooLargeError } from './overlay.ts';
+import { Ticker } from './ticker.ts';
+import { indexOps } from './timer-index.ts';
+import { decodeUserState } from './user-state-codec.ts';
+
+/** Users loaded ahead of the timers that fire next. */
+const PREFETCH_TIMERS = 256;
+
+export interface ProcessorTaskOptions {
+  readonly program: Program;
+  readonly codec: Codec;
+  readonly inputTopic: string;
+  readonly topics: ProcessorTopics;
+  readonly maxEventBytes: number;
+  readonly tickTimeoutMs: number;
+  readonly cachedUsers: number;
+  /** Set for historical input: record time is append time, due times are ticks of their own, nothing is written to the input. */
+  readonly historical: Historical | null;
+  /** Appends a tick to this partition of the input. */
+  readonly appendTick: (partition: number) => Promise<void>;
+  readonly observer: ProcessorObserver;
+}
+
+export interface Historical {
+  /** How far behind the largest record time a record may be: due times wait for it. */
+  readonly allowedLatenessMs: number;
+  /** Timers due at or before this fire at the end of the input; null = none. */
+  readonly untilMs: number | null;
+}
+
+/**
+ * Runs the core over one partition of the timeline.
+ *
+ * - `now` is the largest append time seen, never the wall clock. Only a tick fires timers (live), or a due time that the input has passed
+ *   (historical).
+ * - One batch, one commit, unless it grows too large; then it ends between two records.
+ * - Rows are measured when they are encoded, at the commit; a batch with a row that is too large is done again, carefully.
+ */
+export class ProcessorTask implements StageTask {
+  readonly #options: ProcessorTaskOptions;
+  readonly #context: TaskContext;
+  readonly #source: TopicPartition;
+  readonly #overlay: Overlay;
+  readonly #ticker: Ticker;
+  #nowMs = 0;
+  /** The last commit: where a batch that must be done again begins. */
+  #committed: InputPosition = { offset: 0, nowMs: 0 };
+
+  constructor(options: ProcessorTaskOptions, context: TaskContext) {
+    this.#options = options;
+    this.#context = context;
+    this.#source = { topic: options.inputTopic, partition: context.partition };
+    const { codec, topics, cachedUsers } = options;
+    this.#overlay = new Overlay({ codec, topics, cachedUsers, store: context.store, source: this.#source });
+    this.#ticker = new Ticker(context.clock, options.tickTimeoutMs);
+  }
+
+  restored(rows: readonly Row[], previous: readonly (Buffer | null)[]): readonly StoreOp[] {
+    return rows.flatMap(({ key, value }, i) => {
+      const userId = key.toString('utf8');
+      const timers = (row: Buffer | null) => (row === null ? [] : timersOf(decodeUserState(row, userId)));
+      return indexOps(userId, timers(previous[i] ?? null), timers(value));
+    });
+  }
+
+  async start(position: InputPosition): Promise<void> {
+    this.#committed = position;
+    this.#nowMs = position.nowMs;
+    await this.#schedule();
+  }
+
+  get nextWakeMs(): number | null {
+    return this.#options.historical === null ? this.#ticker.wakeMs : null;
+  }
+
+  async wake(): Promise<void> {
+    this.#ticker.asked();
+    await this.#options.appendTick(this.#context.partition);
+  }
+
+  async process(batch: { readonly records: readonly LogRecord[]; readonly nextOffset: number }, commit: Commit): Promise<void> {
+    const { codec, maxEventBytes } = this.#options;
+    await codec.prepare(batch.records.map((record) => record.value));
+    const inputs = batch.records.map((record) => readInput(codec, this.#source, record, maxEventBytes));
+    await this.#overlay.users.load(new Set(inputs.flatMap((input) => (input.kind === 'event' ? [input.event.userId] : []))));
+    try {
+      await this.#takeAll(batch.records, inputs, batch.nextOffset, commit);
+    } catch (error) {
+      if (!(error instanceof RowTooLargeError)) throw error;
+      await this.#again(batch.records, inputs, batch.nextOffset, commit);
+    }
+    await this.#schedule();
+  }
+
+  async finish(commit: Commit): Promise<void> {
+    const untilMs = this.#options.historical?.untilMs ?? null;
+    if (untilMs === null) return;
+    const end = { offset: this.#committed.offset, timestampMs: untilMs, key: null, value: null };
+    await this.#passTime(end, untilMs + 1, commit);
+    await this.#commit(commit, end.offset);
+  }
+
+  stop(): Promise<void> {
+    // Nothing is ever in flight between two batches.
+    return Promise.resolve();
+  }
+
+  close(): void {
+    this.#overlay.rollback();
+  }
+
+  async #takeAll(records: readonly LogRecord[], inputs: readonly Input[], nextOffset: number, commit: Commit): Promise<void> {
+    const live = this.#options.historical === null;
+    for (const [i, input] of inputs.entries()) {
+      const record = records[i] as LogRecord;
+      if (!live) await this.#passTime(record, record.timestampMs - (this.#options.historical?.allowedLatenessMs ?? 0), commit);
+      this.#nowMs = Math.max(this.#nowMs, record.timestampMs);
+      if (input.kind === 'refused') this.#overlay.refuse(record, input.refusal);
+      else if (input.kind === 'event') await this.#takeEvent(record, input.event);
+      else if (live) await this.#takeTick(record, input.maxTimers);
+      if (this.#overlay.full) await this.#commit(commit, record.offset + 1);
+    }
+    await this.#commit(commit, nextOffset);
+  }
+
+  /** From the last commit, finding the record whose row is too large. */
+  async #again(records: readonly LogRecord[], inputs: readonly Input[], nextOffset: number, commit: Commit): Promise<void> {
+    this.#overlay.rollback();
+    this.#nowMs = this.#committed.nowMs;
+    const from = records.findIndex((record) => record.offset >= this.#committed.offset);
+    this.#overlay.careful = true;
+    await this.#takeAll(records.slice(from), inputs.slice(from), nextOffset, commit);
+    this.#overlay.careful = false;
+  }
+
+  async #takeEvent(record: LogRecord, event: Event): Promise<void> {
+    const { program, historical } = this.#options;
+    const { partition, partitions } = this.#context;
+    if (record.key !== null && partitionFor(record.key, partitions) !== partition) {
+      this.#overlay.tally.wrongPartition++;
+      if (historical === null) {
+        const detail = `murmur2 of the key says partition ${partitionFor(record.key, partitions)}: set the producer's partitioner to murmur2`;
+        this.#overlay.refuse(record, { reason: 'wrong_partition', detail });
+        return;
+      }
+    }
+    const { users, tally } = this.#overlay;
+    if (!users.has(event.userId)) await users.load([event.userId]);
+    tally.event(program.eventTypes.has(event.type) || event.type.startsWith('$') ? event.type : 'other');
+    const before = users.get(event.userId);
+    this.#overlay.event(record, before, () => onEvent(before, event, this.#nowMs, program));
+  }
+
+  async #takeTick(record: LogRecord, maxTimers: number): Promise<void> {
+    this.#options.observer.tick();
+    await this.#fire(record, this.#nowMs, maxTimers);
+    await this.#schedule();
+    this.#ticker.read(record.timestampMs);
+  }
+
+  /** Historical input: one tick per due time before the horizon, each at that due time. */
+  async #passTime(record: LogRecord, horizonMs: number, commit: Commit): Promise<void> {
+    const { timers } = this.#overlay;
+    for (;;) {
+      if (timers.needsLoad) await timers.load();
+      const next = timers.peek();
+      if (next === undefined || next.dueMs >= horizonMs) return;
+      this.#nowMs = Math.max(this.#nowMs, next.dueMs);
+      await this.#fire(record, next.dueMs, Infinity);
+      if (this.#overlay.full) await this.#commit(commit, record.offset);
+    }
+  }
+
+  /** Fires up to `max` timers due at or before `dueMs`, in firing order; those armed meanwhile take part. */
+  async #fire(record: LogRecord, dueMs: number, max: number): Promise<void> {
+    const { users, timers } = this.#overlay;
+    const { program, observer, historical } = this.#options;
+    for (let fired = 0; fired < max; fired++) {
+      if (timers.needsLoad) await timers.load();
+      const timer = timers.peek();
+      if (timer === undefined || timer.dueMs > dueMs) return;
+      if (!users.has(timer.userId)) await users.load(new Set(timers.ahead(dueMs, PREFETCH_TIMERS).map(({ userId }) => userId)));
+      timers.pop();
+      if (historical === null) observer.timerFired((this.#nowMs - timer.dueMs) / 1000);
+      const before = users.get(timer.userId);
+      this.#overlay.timer(record, before, timer, () => onTimer(before, timer, this.#nowMs, program));
+    }
+  }
+
+  async #commit(commit: Commit, offset: number): Promise<void> {
+    const position = { offset, nowMs: this.#nowMs };
+    await commit(this.#overlay.output(position));
+    this.#committed = position;
+    this.#overlay.tally.report(this.#options.observer, this.#context.clock.nowMs());
+    this.#overlay.committed();
+  }
+
+  async #schedule(): Promise<void> {
+    const { timers } = this.#overlay;
+    await timers.load();
+    this.#ticker.schedule(timers.peek()?.dueMs ?? null, this.#nowMs);
+  }
+}

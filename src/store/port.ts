@@ -58,3 +58,8 @@ export class StaleStoreError extends Error {
 export class StoreCorruptError extends Error {
   override readonly name = 'StoreCorruptError';
 }
+
+/** The folder or the native library cannot be used (another process has the folder, no permission, a missing library): stop with this one line. */
+export class StoreOpenError extends Error {
+  override readonly name = 'StoreOpenError';
+}

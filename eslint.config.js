@@ -21,7 +21,8 @@ const ARROWS = {
   engine: ['log', 'store', 'avro', 'telemetry'],
   log: ['telemetry'],
   store: ['telemetry'],
-  avro: ['telemetry'],
+  // The codecs are of what the core says and the log carries.
+  avro: ['core', 'log', 'telemetry'],
   telemetry: [],
 };
 /** Packages that live behind one port. */

@@ -1,0 +1,169 @@
+import type { TopicSpec } from './port.ts';
+
+/** Lull's topics under one prefix (DESIGN 1). */
+export interface TopicNames {
+  readonly timeline: string;
+  readonly state: string;
+  readonly dispatch: string;
+  readonly outcomes: string;
+  readonly decisions: string;
+  readonly deadLetters: string;
+  /** The changelog of one sender, e.g. of `webpush`. */
+  readonly senderState: (sender: string) => string;
+}
+
+export function topicNames(prefix: string): TopicNames {
+  return {
+    timeline: `${prefix}.timeline`,
+    state: `${prefix}.state`,
+    dispatch: `${prefix}.dispatch`,
+    outcomes: `${prefix}.outcomes`,
+    decisions: `${prefix}.decisions`,
+    deadLetters: `${prefix}.dead-letters`,
+    senderState: (sender) => `${prefix}.sender-${sender}-state`,
+  };
+}
+
+/**
+ * A topic setting that Lull creates a topic with, and how far an operator may move it.
+ * - `exactly`: Lull does not work with another value.
+ * - `atLeast`: more is fine (-1, unlimited, too).
+ * - `atCreation`: a default; afterwards it is the operator's.
+ */
+export interface TopicSetting {
+  readonly name: string;
+  readonly value: string;
+  readonly holds: 'exactly' | 'atLeast' | 'atCreation';
+  /** What goes wrong otherwise. */
+  readonly because: string;
+}
+
+export interface TopicPlan {
+  readonly topic: string;
+  readonly settings: readonly TopicSetting[];
+}
+
+const DAY_MS = 86_400_000;
+/** A dead letter holds up to 3 MiB of the value, its key and its headers. */
+const DEAD_LETTER_MAX_BYTES = 4 * 1024 * 1024;
+
+const log = (days: number): TopicSetting[] => [
+  { name: 'cleanup.policy', value: 'delete', holds: 'exactly', because: 'every record of it counts, not only the last of a key' },
+  { name: 'retention.ms', value: String(days * DAY_MS), holds: 'atCreation', because: 'it is the default retention' },
+];
+
+const changelog: readonly TopicSetting[] = [
+  { name: 'cleanup.policy', value: 'compact', holds: 'exactly', because: 'state that is old, and not replaced, would be deleted' },
+  {
+    name: 'delete.retention.ms',
+    value: String(7 * DAY_MS),
+    holds: 'atLeast',
+    because: 'a local store that was away longer than half of it misses deletions',
+  },
+];
+
+/** All topics that Lull writes, with what each has to be. The senders' changelogs are named by `senders`. */
+export function topicPlans(prefix: string, senders: readonly string[] = SENDERS): readonly TopicPlan[] {
+  const names = topicNames(prefix);
+  return [
+    {
+      topic: names.timeline,
+      settings: [
+        ...log(30),
+        {
+          name: 'message.timestamp.type',
+          value: 'LogAppendTime',
+          holds: 'exactly',
+          because: "timers are fired by the broker's clock, in log order",
+        },
+      ],
+    },
+    { topic: names.state, settings: changelog },
+    { topic: names.dispatch, settings: log(3) },
+    { topic: names.outcomes, settings: log(30) },
+    { topic: names.decisions, settings: log(30) },
+    {
+      topic: names.deadLetters,
+      settings: [
+        ...log(14),
+        {
+          name: 'max.message.bytes',
+          value: String(DEAD_LETTER_MAX_BYTES),
+          holds: 'atLeast',
+          because: 'a record that is refused for its size has to fit',
+        },
+      ],
+    },
+    ...senders.map((sender) => ({ topic: names.senderState(sender), settings: changelog })),
+  ];
+}
+
+/** The senders there are: one stage, one group and one changelog each. */
+export const SENDERS: readonly string[] = ['fcm', 'webpush'];
+
+/** What to create a topic with. With three replicas, losing one loses nothing and stops nothing. */
+export function specOf(plan: TopicPlan, partitions: number, replicationFactor: number): TopicSpec {
+  const config = Object.fromEntries(plan.settings.map(({ name, value }) => [name, value]));
+  if (replicationFactor >= 3) config['min.insync.replicas'] = '2';
+  return { topic: plan.topic, partitions, replicationFactor, config };
+}
+
+/** Something that has to be mended before Lull runs on these topics. */
+export interface TopicDifference {
+  readonly topic: string;
+  /** A topic setting, `partitions`, or `topic` where there is none. */
+  readonly setting: string;
+  readonly got: string;
+  readonly expected: string;
+  /** What to do, and why. */
+  readonly mend: string;
+}
+
+/** Compares what exists with the plans. All topics have the partition count of the timeline, so that a user is the same partition in each. */
+export function differences(
+  plans: readonly TopicPlan[],
+  existing: ReadonlyMap<string, TopicSpec>,
+  partitions: number,
+): readonly TopicDifference[] {
+  return plans.flatMap((plan) => {
+    const found = existing.get(plan.topic);
+    if (found === undefined)
+      return [
+        {
+          topic: plan.topic,
+          setting: 'topic',
+          got: 'missing',
+          expected: `${partitions} partitions`,
+          mend: 'create it with `lull topics create`',
+        },
+      ];
+    const wrong = plan.settings.filter((setting) => !holds(setting, found.config[setting.name]));
+    return [
+      ...(found.partitions === partitions
+        ? []
+        : [
+            {
+              topic: plan.topic,
+              setting: 'partitions',
+              got: String(found.partitions),
+              expected: String(partitions),
+              mend: 'a user has to be the same partition in every topic, and the count is fixed for life: recreate the topic, or use another --prefix',
+            },
+          ]),
+      ...wrong.map((setting) => ({
+        topic: plan.topic,
+        setting: setting.name,
+        got: found.config[setting.name] ?? 'unset',
+        expected: setting.holds === 'atLeast' ? `at least ${setting.value}` : setting.value,
+        mend: `kafka-configs.sh --alter --entity-type topics --entity-name ${plan.topic} --add-config ${setting.name}=${setting.value} (${setting.because})`,
+      })),
+    ];
+  });
+}
+
+function holds({ value, holds }: TopicSetting, got: string | undefined): boolean {
+  if (holds === 'atCreation') return true;
+  if (got === undefined) return false;
+  if (holds === 'exactly') return got === value;
+  return Number(got) === -1 || Number(got) >= Number(value);
+}

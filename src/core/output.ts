@@ -72,7 +72,7 @@ export interface Decision {
   readonly occurrence: string;
   readonly key: string;
   readonly outcome: 'sent' | 'rejected';
-  /** `sent`, or the first check that failed: `suppressed`, `goal`, `expired`, `audience`, `consent`, `no_device`, `duplicate`, `reentry`, `cap`, `condition_error`, `render_error`. */
+  /** `sent`, or the first check that failed: `suppressed`, `goal`, `expired`, `audience`, `consent`, `permission`, `no_device`, `duplicate`, `reentry`, `cap`, `render_error`; `condition_error`; `limit` (too many of the journey waited). */
   readonly reason: string;
   /** Every check in the gate's order, also behind the first that failed. */
   readonly checks: readonly Check[];

@@ -14,6 +14,8 @@ export interface UserState {
   readonly lifetime: Lifetime;
   /** The open session window; null once a tick has closed it. */
   readonly session: SessionWindow | null;
+  /** `now` of the latest event of any kind; 0 before the first. The ring of ids is forgotten `maxEventAge` after it. */
+  readonly lastEventMs: number;
   /** 52-bit hashes of the latest event ids, oldest first, at most `limits.recentEventIds`. */
   readonly recentEventIds: readonly number[];
   /** Last moments of negated and cancelling events: tracker id -> correlation key ('' = per user) -> ascending by (atMs, offset). */

@@ -1,0 +1,70 @@
+import { effectsOf } from './draft.ts';
+import type { Turn } from './draft.ts';
+import { commandIdOf } from './ids.ts';
+import type { Check, CommandTrigger } from './output.ts';
+import type { Journey } from './program.ts';
+import type { Match, Trigger } from './state.ts';
+
+/** What came out for a candidate. `channel` is null where none was chosen; the id then is that of the first preference. */
+export interface Verdict {
+  readonly outcome: 'sent' | 'rejected';
+  readonly reason: string;
+  readonly checks: readonly Check[];
+  readonly commandId: string;
+  readonly channel: string | null;
+}
+
+/** Records a decision: there is one for every candidate, sent or not. */
+export function recordDecision(turn: Turn, match: Match, journey: Journey, verdict: Verdict): void {
+  effectsOf(turn).decisions.push({
+    userId: turn.state.userId,
+    journey: journey.name,
+    step: journey.send.name,
+    occurrence: match.occurrence,
+    key: match.key,
+    outcome: verdict.outcome,
+    reason: verdict.reason,
+    checks: verdict.checks,
+    commandId: verdict.commandId,
+    channel: verdict.channel,
+    trigger: commandTrigger(match.trigger),
+    dueAtMs: match.dueMs,
+    decidedAtMs: turn.nowMs,
+    topology: turn.program.name,
+    topologyHash: turn.program.hash,
+  });
+}
+
+/** A candidate that never came to the gate: its condition could not be evaluated, or there was no room for it to wait. */
+export function decideUnevaluated(
+  turn: Turn,
+  match: Match,
+  journey: Journey,
+  detail: string,
+  reason: 'condition_error' | 'limit' = 'condition_error',
+): void {
+  const checks = [{ name: reason === 'limit' ? 'limit' : 'condition', passed: false, detail }];
+  recordDecision(turn, match, journey, {
+    outcome: 'rejected',
+    reason,
+    checks,
+    commandId: commandIdFor(turn, match, journey, null),
+    channel: null,
+  });
+}
+
+/** The id of the send that this candidate is, on the channel chosen or the first of preference. */
+export function commandIdFor(turn: Turn, match: Match, journey: Journey, channel: string | null): string {
+  return commandIdOf({
+    app: turn.program.app,
+    userId: turn.state.userId,
+    journey: journey.name,
+    occurrence: match.occurrence,
+    step: journey.send.name,
+    channel: channel ?? journey.send.channels[0] ?? '',
+  });
+}
+
+export function commandTrigger({ topic, partition, offset, eventId }: Trigger): CommandTrigger {
+  return { topic, partition, offset, eventId };
+}

@@ -1,0 +1,55 @@
+import type { ProgramIndex } from './program-index.ts';
+import type { Decision, Effects, Revocation, SendCommand } from './output.ts';
+import type { Program } from './program.ts';
+import type { UserState } from './state.ts';
+
+/** A user's state while one step works on it. Only its top level is mutable: what hangs below is shared with the state before, and replaced, never changed. */
+export type Draft = { -readonly [K in keyof UserState]: UserState[K] };
+
+/** One step at work: the draft, what it may read, and what it has to say so far. */
+export interface Turn {
+  readonly state: Draft;
+  readonly nowMs: number;
+  readonly program: Program;
+  readonly index: ProgramIndex;
+  /** null until the first effect: most events have none. */
+  effects: DraftEffects | null;
+}
+
+interface DraftEffects {
+  readonly commands: SendCommand[];
+  readonly revocations: Revocation[];
+  readonly decisions: Decision[];
+  lateSuppressions: number;
+  readonly duplicate: false;
+}
+
+/** The new state, and what the shell has to write with it, in one transaction. */
+export interface Step {
+  readonly state: UserState;
+  readonly effects: Effects;
+}
+
+export const NO_EFFECTS: Effects = Object.freeze({
+  commands: Object.freeze([]),
+  revocations: Object.freeze([]),
+  decisions: Object.freeze([]),
+  lateSuppressions: 0,
+  duplicate: false,
+});
+
+/** An event whose id is in the ring: the state is unchanged. */
+export const DUPLICATE: Effects = Object.freeze({ ...NO_EFFECTS, duplicate: true });
+
+export function effectsOf(turn: Turn): DraftEffects {
+  turn.effects ??= { commands: [], revocations: [], decisions: [], lateSuppressions: 0, duplicate: false };
+  return turn.effects;
+}
+
+/**
+ * Records are keyed by what users send (cart ids, attribute names): `constructor` or `__proto__` must find nothing that was not put there.
+ * Writing is safe with `{ ...record, [key]: value }`, which always defines an own property.
+ */
+export function own<T>(record: Readonly<Record<string, T>>, key: string): T | undefined {
+  return Object.hasOwn(record, key) ? record[key] : undefined;
+}

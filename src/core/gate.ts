@@ -1,0 +1,223 @@
+import { commandIdFor, commandTrigger, recordDecision } from './decisions.ts';
+import { effectsOf } from './draft.ts';
+import type { Turn } from './draft.ts';
+import { own } from './draft.ts';
+import type { Event } from './event.ts';
+import { countFor, reserve } from './ledger.ts';
+import type { Check, Content } from './output.ts';
+import { EvaluationError } from './program.ts';
+import type { Journey } from './program.ts';
+import { consentedChannels, needsDevice, reachableDevices } from './reach.ts';
+import { entryKeyOf, recordEntry } from './reentry.ts';
+import type { Device, Match } from './state.ts';
+import { momentsOf } from './trackers.ts';
+
+/**
+ * The gate: every candidate passes here, at the moment of sending, and nowhere else is anything sent.
+ *
+ *   goal -> suppressor -> expiry -> audience -> consent -> permission -> device -> duplicate -> reentry -> cap -> render -> send
+ *
+ * - Every check up to the cap is evaluated and recorded, also behind the first that failed; the first that failed is the reason. Rendering comes last, only for
+ *   what is sent otherwise: its templates may read what an earlier check found missing.
+ * - One step has it all: the command, the ledger's entry that reserves caps and dedup, the re-entry mark and the decision. Two candidates of one step
+ *   see each other's reservations.
+ * - Adding a suppressor, an opt-out or a cap never turns a rejection into a send.
+ * - An opt-out, a goal or a suppressor is looked up in the log as it stands at firing, wherever it was appended, if it is not older than the trigger.
+ */
+export function decide(turn: Turn, match: Match, journey: Journey, event: Event | null): void {
+  const { state, program, nowMs } = turn;
+  const { send } = journey;
+  const reach = choose(turn, journey);
+  const channel = reach.channel ?? send.channels[0] ?? '';
+  const commandId = commandIdFor(turn, match, journey, channel);
+
+  const gate = new Checks();
+  checkCancels(turn, match, journey, gate);
+  checkExpiry(turn, match, journey, gate);
+  checkAudience(turn, match, journey, event, gate);
+  gate.add('consent', 'consent', reach.consented, reach.consentDetail);
+  gate.add('permission', 'permission', reach.permitted, reach.permitted ? '' : 'denied on every device');
+  gate.add(
+    'device',
+    'no_device',
+    reach.channel !== null,
+    reach.channel === null ? `none reachable for ${send.channels.join(', ')}` : reach.channel,
+  );
+  const before = state.ledger.find((e) => e.journey === journey.name && e.step === send.name && e.occurrence === match.occurrence);
+  gate.add('duplicate', 'duplicate', before === undefined, before === undefined ? '' : `decided ${nowMs - before.atMs} ms ago`);
+  checkReentry(turn, match, journey, gate);
+  checkCaps(turn, journey, channel, gate);
+
+  let content: Content | null = null;
+  let data: Readonly<Record<string, string>> = {};
+  if (gate.reason === null) {
+    const scope = { event, trigger: match.trigger, state, nowMs };
+    try {
+      content = send.render === null ? null : send.render(scope, localeOf(turn, reach.devices), channel);
+      data = send.data(scope);
+    } catch (error) {
+      if (!(error instanceof EvaluationError)) throw error;
+      gate.add('render', 'render_error', false, error.message);
+    }
+  }
+  if (gate.reason !== null) {
+    const verdict = { outcome: 'rejected', reason: gate.reason, checks: gate.checks, commandId, channel: reach.channel } as const;
+    recordDecision(turn, match, journey, verdict);
+    return;
+  }
+
+  const messageClass = program.classes.get(send.class);
+  const expiresAtMs = nowMs + send.ttlMs;
+  effectsOf(turn).commands.push({
+    commandId,
+    app: program.app,
+    userId: state.userId,
+    journey: journey.name,
+    step: send.name,
+    occurrence: match.occurrence,
+    class: send.class,
+    promise: messageClass?.promise ?? 'at_most_once',
+    category: send.category,
+    channel,
+    trigger: commandTrigger(match.trigger),
+    dueAtMs: match.dueMs,
+    decidedAtMs: nowMs,
+    expiresAtMs,
+    ttlMs: send.ttlMs,
+    collapseKey: send.collapseKey,
+    content,
+    data,
+    devices: reach.devices.map(({ deviceId, kind, value }) => ({ deviceId, kind, value })),
+    topologyHash: program.hash,
+    traceParent: match.trigger.traceParent,
+  });
+  reserve(turn, {
+    commandId,
+    journey: journey.name,
+    step: send.name,
+    key: match.key,
+    occurrence: match.occurrence,
+    class: send.class,
+    category: send.category,
+    channel,
+    atMs: nowMs,
+    expiresAtMs,
+    triggeredAtMs: cancelsFromMs(match, journey),
+    deviceIds: reach.devices.map((device) => device.deviceId),
+    outcome: 'open',
+  });
+  recordEntry(turn, journey, match.key);
+  recordDecision(turn, match, journey, { outcome: 'sent', reason: 'sent', checks: gate.checks, commandId, channel });
+}
+
+/** The checks so far, and the first failing one's reason. */
+class Checks {
+  readonly checks: Check[] = [];
+  reason: string | null = null;
+
+  add(name: string, reason: string, passed: boolean, detail: string): void {
+    this.checks.push({ name, passed, detail });
+    if (!passed) this.reason ??= reason;
+  }
+}
+
+/**
+ * From when on a moment cancels: the trigger's own, the trigger itself excepted. What a session held is the condition's to judge, so that a session is
+ * cancelled by what comes behind its last activity.
+ */
+function cancelsFromMs(match: Match, journey: Journey): number {
+  return match.trigger.occurredAtMs + (journey.pattern.kind === 'session_ended' ? 1 : 0);
+}
+
+function checkCancels(turn: Turn, match: Match, journey: Journey, gate: Checks): void {
+  const fromMs = cancelsFromMs(match, journey);
+  for (const goal of [true, false]) {
+    let detail = '';
+    for (const cancel of journey.cancelOn) {
+      const tracker = turn.index.trackers.get(cancel.trackerId);
+      if (cancel.goal !== goal || tracker === undefined || detail !== '') continue;
+      const moment = momentsOf(turn.state, tracker, match.key).find((m) => m.atMs >= fromMs && m.offset !== match.trigger.offset);
+      if (moment === undefined) continue;
+      detail = `${cancel.label}, ${moment.atMs - match.trigger.occurredAtMs} ms after the trigger (offset ${moment.offset})`;
+    }
+    gate.add(goal ? 'goal' : 'suppressor', goal ? 'goal' : 'suppressed', detail === '', detail);
+  }
+}
+
+function checkExpiry(turn: Turn, match: Match, journey: Journey, gate: Checks): void {
+  const lateMs = turn.nowMs - match.dueMs;
+  const limitMs = journey.expiresAfterMs;
+  gate.add(
+    'expiry',
+    'expired',
+    limitMs === null || lateMs <= limitMs,
+    limitMs === null ? '' : `${lateMs} ms after it was due, limit ${limitMs} ms`,
+  );
+}
+
+function checkAudience(turn: Turn, match: Match, journey: Journey, event: Event | null, gate: Checks): void {
+  if (journey.audience === null) {
+    gate.add('audience', 'audience', true, '');
+    return;
+  }
+  try {
+    const inside = journey.audience({ event, trigger: match.trigger, state: turn.state, nowMs: turn.nowMs });
+    gate.add('audience', 'audience', inside, inside ? '' : 'condition not met');
+  } catch (error) {
+    if (!(error instanceof EvaluationError)) throw error;
+    gate.add('audience', 'condition_error', false, error.message);
+  }
+}
+
+function checkReentry(turn: Turn, match: Match, journey: Journey, gate: Checks): void {
+  const { reentry } = journey;
+  const enteredAtMs = reentry.kind === 'always' ? undefined : own(turn.state.entries, entryKeyOf(journey, match.key));
+  const passed = enteredAtMs === undefined || (reentry.kind === 'every' && turn.nowMs - enteredAtMs >= reentry.intervalMs);
+  const allowed = reentry.kind === 'every' ? `allowed every ${reentry.intervalMs} ms` : 'allowed once';
+  gate.add('reentry', 'reentry', passed, enteredAtMs === undefined ? '' : `entered ${turn.nowMs - enteredAtMs} ms ago, ${allowed}`);
+}
+
+function checkCaps(turn: Turn, journey: Journey, channel: string, gate: Checks): void {
+  let failed = '';
+  const counts: string[] = [];
+  if (turn.program.classes.get(journey.send.class)?.capped !== false)
+    for (const cap of turn.program.caps) {
+      if (cap.category !== null && cap.category !== journey.send.category) continue;
+      if (cap.channel !== null && cap.channel !== channel) continue;
+      const count = countFor(turn, cap);
+      const text = `${cap.name}: ${count} of ${cap.max} in ${cap.windowMs} ms`;
+      counts.push(text);
+      if (count >= cap.max && failed === '') failed = text;
+    }
+  gate.add('cap', 'cap', failed === '', failed === '' ? counts.join('; ') : failed);
+}
+
+interface Reach {
+  readonly consented: boolean;
+  readonly consentDetail: string;
+  readonly permitted: boolean;
+  /** The first channel in order of preference that has consent and a reachable device; null = none. */
+  readonly channel: string | null;
+  readonly devices: readonly Device[];
+}
+
+function choose(turn: Turn, { send }: Journey): Reach {
+  const { state, program } = turn;
+  const consented = consentedChannels(state, program, send);
+  const consentDetail = consented.length > 0 ? '' : send.category === null ? 'the step names no category' : `out of ${send.category}`;
+  const result = { consented: consented.length > 0, consentDetail, permitted: true };
+  // Behind a missing consent the devices are still looked at, on all channels: every check tells what it would have said.
+  const candidates = consented.length > 0 ? consented : send.channels;
+  for (const channel of candidates) {
+    if (!needsDevice(program, channel)) return { ...result, channel, devices: [] };
+    const devices = reachableDevices(state, channel);
+    if (devices.length > 0) return { ...result, channel, devices };
+  }
+  const known = state.devices.filter((device) => candidates.includes(device.kind) && device.unreachableAtMs === null);
+  return { ...result, permitted: known.length === 0 || known.some((device) => device.permission !== 'denied'), channel: null, devices: [] };
+}
+
+function localeOf(turn: Turn, devices: readonly Device[]): string | null {
+  const profile = own(turn.state.profile, 'locale');
+  return devices.find((device) => device.locale !== null)?.locale ?? (typeof profile === 'string' ? profile : null);
+}

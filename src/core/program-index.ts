@@ -1,0 +1,98 @@
+import type { Condition, Journey, Program, SessionSum, Tracker } from './program.ts';
+
+/**
+ * What a program's parts have to do with each event type, so that an event touches only what concerns it, however many journeys are loaded.
+ * Built once per program.
+ */
+export interface ProgramIndex {
+  /** null: not in the catalogue. Reserved types are here only where the catalogue names them. */
+  readonly types: ReadonlyMap<string, TypeIndex>;
+  readonly journeys: ReadonlyMap<string, Journey>;
+  readonly trackers: ReadonlyMap<string, TrackerIndex>;
+  /** Journeys on a session's end. */
+  readonly sessionEnded: readonly Journey[];
+  /** Names of journeys on silence. */
+  readonly silences: ReadonlySet<string>;
+  /** How long a send is remembered: for caps, and for duplicates of its trigger. */
+  readonly ledgerKeepMs: number;
+}
+
+export interface TypeIndex {
+  readonly activity: boolean;
+  readonly sums: readonly SessionSum[];
+  readonly trackers: readonly TrackerUse[];
+  /** Journeys that an event of this type may start, in the program's order. */
+  readonly triggers: readonly TriggerUse[];
+}
+
+export interface TrackerIndex {
+  readonly tracker: Tracker;
+  /** Journeys whose absence this tracker negates. */
+  readonly absences: ReadonlySet<string>;
+  /** Journeys that it cancels. */
+  readonly cancels: ReadonlyMap<string, { readonly label: string; readonly goal: boolean }>;
+}
+
+export interface TrackerUse extends TrackerIndex {
+  /** Any of these must hold; null among them holds always. */
+  readonly wheres: readonly (Condition | null)[];
+}
+
+export interface TriggerUse {
+  readonly journey: Journey;
+  readonly where: Condition | null;
+}
+
+const indexes = new WeakMap<Program, ProgramIndex>();
+
+/** The program's index: built at the first call, then remembered for as long as the program lives. */
+export function indexProgram(program: Program): ProgramIndex {
+  let index = indexes.get(program);
+  if (index === undefined) {
+    index = build(program);
+    indexes.set(program, index);
+  }
+  return index;
+}
+
+function build(program: Program): ProgramIndex {
+  const trackers = new Map<string, TrackerIndex>();
+  for (const tracker of program.trackers) {
+    const absences = new Set<string>();
+    const cancels = new Map<string, { label: string; goal: boolean }>();
+    for (const journey of program.journeys) {
+      if (journey.pattern.kind === 'absence' && journey.pattern.trackerId === tracker.id) absences.add(journey.name);
+      for (const cancel of journey.cancelOn) if (cancel.trackerId === tracker.id) cancels.set(journey.name, cancel);
+    }
+    trackers.set(tracker.id, { tracker, absences, cancels });
+  }
+
+  const types = new Map<string, TypeIndex>();
+  for (const { type, activity } of program.eventTypes.values()) {
+    // What a sender or a person's settings report is not something that the person did in the product.
+    const active = activity && !type.startsWith('$');
+    const matches = (pattern: string): boolean => pattern === type || (pattern === '*' && active);
+    const uses: TrackerUse[] = [];
+    for (const tracker of trackers.values()) {
+      const wheres = tracker.tracker.matches.filter((matcher) => matches(matcher.type)).map((matcher) => matcher.where);
+      if (wheres.length > 0) uses.push({ ...tracker, wheres: wheres.includes(null) ? [null] : wheres });
+    }
+    const triggers: TriggerUse[] = [];
+    for (const journey of program.journeys) {
+      const { pattern } = journey;
+      if (pattern.kind === 'session_ended') continue;
+      const on = pattern.kind === 'inactive' ? (pattern.since ?? { type: '*', where: null }) : pattern.on;
+      if (matches(on.type)) triggers.push({ journey, where: on.where });
+    }
+    types.set(type, { activity: active, sums: program.sums.filter((sum) => matches(sum.type)), trackers: uses, triggers });
+  }
+
+  return {
+    types,
+    journeys: new Map(program.journeys.map((journey) => [journey.name, journey])),
+    trackers,
+    sessionEnded: program.journeys.filter((journey) => journey.pattern.kind === 'session_ended'),
+    silences: new Set(program.journeys.filter((journey) => journey.pattern.kind === 'inactive').map((journey) => journey.name)),
+    ledgerKeepMs: Math.max(program.maxEventAgeMs, ...program.caps.map((cap) => cap.windowMs)),
+  };
+}

@@ -1,0 +1,44 @@
+import { own } from './draft.ts';
+import type { Program, SendStep } from './program.ts';
+import type { Device, UserState } from './state.ts';
+
+/**
+ * Whom a message can reach, and whether it may. Three things, kept apart: what the person prefers (consent), what the operating system allows (permission), and
+ * whether an address works (reachable).
+ */
+
+/**
+ * The consent in force for a category on a channel. The narrower statement wins, except against an opt-out of the whole category that came after it:
+ * "nothing of this kind any more" also ends what was once allowed on one channel.
+ */
+export function consentOf(state: UserState, program: Program, category: string, channel: string): 'in' | 'out' {
+  const broad = own(state.consent, category);
+  const narrow = own(state.consent, `${category}/${channel}`);
+  if (narrow !== undefined && !(broad?.state === 'out' && broad.atMs > narrow.atMs)) return narrow.state;
+  // A category that the topology does not know has no default to fall back on: closed.
+  return broad?.state ?? program.categories.get(category)?.consent ?? 'out';
+}
+
+/** The step's channels that the person has not opted out of, in order of preference. A class that needs consent and names no category gets none. */
+export function consentedChannels(state: UserState, program: Program, send: SendStep): readonly string[] {
+  const { category } = send;
+  if (program.classes.get(send.class)?.needsConsent === false) return send.channels;
+  if (category === null) return [];
+  return send.channels.filter((channel) => consentOf(state, program, category, channel) === 'in');
+}
+
+/** A channel that needs no registered device: a log, a bench. */
+export function needsDevice(program: Program, channel: string): boolean {
+  return program.channels.get(channel)?.device ?? true;
+}
+
+/** The devices that a message on this channel goes to, most recently seen first. */
+export function reachableDevices(state: UserState, channel: string): readonly Device[] {
+  return state.devices
+    .filter((device) => device.kind === channel && isReachable(device))
+    .sort((a, b) => b.lastSeenAtMs - a.lastSeenAtMs || (a.deviceId < b.deviceId ? -1 : 1));
+}
+
+export function isReachable(device: Device): boolean {
+  return device.unreachableAtMs === null && device.permission !== 'denied';
+}

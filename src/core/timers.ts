@@ -35,3 +35,15 @@ export function withoutTimer(state: UserState, timer: Timer): UserState {
   const matches = state.matches.filter((match) => match.dueMs !== timer.dueMs || matchTimerId(match) !== timer.id);
   return matches.length === state.matches.length ? state : { ...state, matches };
 }
+
+/** The state without one timer and what hangs on it: for a timer whose firing fails, which would fail at every tick. */
+export function withoutTimer(state: UserState, timer: Timer): UserState {
+  switch (timer.id) {
+    case SESSION_TIMER:
+      return state.session?.closeTimerMs === timer.dueMs ? { ...state, session: null } : state;
+    case TIDY_TIMER:
+      return state.tidyAtMs === timer.dueMs ? { ...state, tidyAtMs: null } : state;
+    default:
+      return { ...state, matches: state.matches.filter((match) => match.dueMs !== timer.dueMs || matchTimerId(match) !== timer.id) };
+  }
+}

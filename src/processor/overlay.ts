@@ -119,7 +119,7 @@ export class Overlay {
       return null;
     } catch (thrown) {
       const error = toError(thrown);
-      if (error instanceof ReservedEventError) return { reason: error.reason, detail: error.message };
+      if (error instanceof ReservedEventError) return { reason: 'reserved_event', detail: error.message };
       return { reason: error instanceof RowTooLargeError ? 'row_too_large' : 'step_failed', detail: error.message };
     }
   }

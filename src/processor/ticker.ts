@@ -10,7 +10,7 @@ export class Ticker {
   readonly #clock: Clock;
   readonly #timeoutMs: number;
   #dueMs: number | null = null;
-  #askedAtMs: number | null = null;
+  #asked: { readonly atMs: number; readonly forMs: number } | null = null;
   /** By the wall clock; set by a tick that fell short. */
   #notBeforeMs = 0;
   /** The log has passed the due time: whatever the wall clock says, a tick will reach it. */
@@ -28,18 +28,19 @@ export class Ticker {
   }
 
   get wakeMs(): number | null {
-    if (this.#askedAtMs !== null) return this.#askedAtMs + this.#timeoutMs;
+    if (this.#asked !== null) return this.#asked.atMs + this.#timeoutMs;
     if (this.#dueMs === null) return null;
     return this.#logReached ? 0 : Math.max(this.#dueMs, this.#notBeforeMs);
   }
 
   asked(): void {
-    this.#askedAtMs = this.#clock.nowMs();
+    this.#asked = { atMs: this.#clock.nowMs(), forMs: this.#dueMs ?? 0 };
   }
 
   /** A tick was read, ours or another's; `appendedAtMs` is its append time. */
   read(appendedAtMs: number): void {
-    this.#askedAtMs = null;
-    if (this.#dueMs !== null && appendedAtMs < this.#dueMs) this.#notBeforeMs = this.#clock.nowMs() + (this.#dueMs - appendedAtMs);
+    const shortByMs = (this.#asked?.forMs ?? 0) - appendedAtMs;
+    if (shortByMs > 0) this.#notBeforeMs = this.#clock.nowMs() + shortByMs;
+    this.#asked = null;
   }
 }

@@ -10,8 +10,8 @@ export type LoadTimers = (
   limit: number,
 ) => Promise<{ readonly timers: readonly IndexedTimer[]; readonly last: Buffer | null }>;
 
-const LOAD_LIMIT = 5_000;
 const DEFAULT_MAX = 50_000;
+const DEFAULT_LOAD = 5_000;
 
 /**
  * The next timers of a partition, in firing order, in bounded memory. A heap holds every timer up to the horizon; what is behind it is only
@@ -20,6 +20,7 @@ const DEFAULT_MAX = 50_000;
 export class TimerQueue {
   readonly #load: LoadTimers;
   readonly #max: number;
+  readonly #loadLimit: number;
   readonly #heap = new Heap<IndexedTimer>(compareTimers);
   readonly #disarmed = new Set<string>();
   /** Timers with a key up to this one are in the heap. null = none was loaded yet. */
@@ -27,9 +28,11 @@ export class TimerQueue {
   /** Nothing lies behind the horizon. */
   #complete = false;
 
-  constructor(load: LoadTimers, max: number = DEFAULT_MAX) {
+  /** `max` timers are held in memory at most, `loadLimit` are read from the index at once. */
+  constructor(load: LoadTimers, max: number = DEFAULT_MAX, loadLimit: number = DEFAULT_LOAD) {
     this.#load = load;
     this.#max = max;
+    this.#loadLimit = loadLimit;
   }
 
   arm(timer: IndexedTimer): void {
@@ -60,7 +63,7 @@ export class TimerQueue {
   async load(): Promise<void> {
     while (this.needsLoad) {
       const from = this.#horizon === null ? null : behind(this.#horizon);
-      const { timers, last } = await this.#load(from, LOAD_LIMIT);
+      const { timers, last } = await this.#load(from, this.#loadLimit);
       for (const timer of timers) this.#heap.push(timer);
       this.#complete = last === null;
       this.#horizon = last ?? this.#horizon;

@@ -1,0 +1,46 @@
+import { describe, expect, test } from 'vitest';
+import type { Clock } from '../../src/engine/stage.ts';
+import { Ticker } from '../../src/processor/ticker.ts';
+
+function rig() {
+  const clock: Clock & { ms: number } = { ms: 1_000, nowMs: () => clock.ms, at: () => () => undefined };
+  return { clock, ticker: new Ticker(clock, 10_000) };
+}
+
+describe('the ticker', () => {
+  test('wakes at the earliest due time, and not at all when nothing is due', () => {
+    const { ticker } = rig();
+    expect(ticker.wakeMs).toBeNull();
+    ticker.schedule(5_000, 900);
+    expect(ticker.wakeMs).toBe(5_000);
+  });
+
+  test('has one tick on its way, and asks again only when it was not read back in time', () => {
+    const { clock, ticker } = rig();
+    ticker.schedule(1_000, 900);
+    ticker.asked();
+    expect(ticker.wakeMs).toBe(11_000);
+    clock.ms = 1_020;
+    ticker.schedule(7_000, 1_010);
+    ticker.read(1_010);
+    expect(ticker.wakeMs).toBe(7_000);
+  });
+
+  test('waits for the difference when the broker is behind, instead of a storm', () => {
+    const { clock, ticker } = rig();
+    clock.ms = 5_000;
+    ticker.schedule(5_000, 900);
+    ticker.asked();
+    clock.ms = 5_010;
+    // The broker's clock said 2,000 when the tick was appended.
+    ticker.schedule(5_000, 2_000);
+    ticker.read(2_000);
+    expect(ticker.wakeMs).toBe(8_010);
+  });
+
+  test('asks at once for the timers that a full tick left over, whatever the wall clock says', () => {
+    const { ticker } = rig();
+    ticker.schedule(4_000, 4_500);
+    expect(ticker.wakeMs).toBe(0);
+  });
+});

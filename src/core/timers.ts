@@ -28,14 +28,6 @@ export function sameTimers(before: UserState, after: UserState): boolean {
   );
 }
 
-/** The state without a timer and what waits on it: the last resort for one whose firing fails. The timer must not be fired again, whatever it was for. */
-export function withoutTimer(state: UserState, timer: Timer): UserState {
-  if (timer.id === SESSION_TIMER) return state.session?.closeTimerMs === timer.dueMs ? { ...state, session: null } : state;
-  if (timer.id === TIDY_TIMER) return state.tidyAtMs === timer.dueMs ? { ...state, tidyAtMs: null } : state;
-  const matches = state.matches.filter((match) => match.dueMs !== timer.dueMs || matchTimerId(match) !== timer.id);
-  return matches.length === state.matches.length ? state : { ...state, matches };
-}
-
 /** The state without one timer and what hangs on it: for a timer whose firing fails, which would fail at every tick. */
 export function withoutTimer(state: UserState, timer: Timer): UserState {
   switch (timer.id) {

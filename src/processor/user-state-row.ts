@@ -1,0 +1,133 @@
+import type { Scalar } from '../core/event.ts';
+
+/** The shape of `schemas/user-state/v1.avsc` in memory. A `Ref` is the index of a string in `strings`. */
+export type Ref = number;
+
+/** avsc names the branch of a union where two branches are numbers. */
+export type ScalarRow = null | { boolean: boolean } | { long: number } | { double: number } | { string: string };
+
+export interface AttributeRow {
+  readonly name: Ref;
+  readonly value: ScalarRow;
+}
+
+export interface NumberRow {
+  readonly name: Ref;
+  readonly value: number;
+}
+
+export interface WindowRow {
+  readonly id: Ref;
+  readonly startMs: number;
+  readonly lastMs: number;
+  readonly count: number;
+  readonly counts: readonly NumberRow[];
+  readonly sums: readonly NumberRow[];
+}
+
+export interface SessionRow {
+  readonly topic: Ref;
+  readonly partition: number;
+  readonly offset: number;
+  readonly lastAppendedAtMs: number;
+  readonly closeTimerMs: number;
+  readonly window: WindowRow;
+}
+
+export interface DeviceRow {
+  readonly deviceId: Ref;
+  readonly kind: Ref;
+  readonly value: string;
+  readonly permission: 'granted' | 'denied' | 'unknown';
+  readonly zone: Ref | null;
+  readonly locale: Ref | null;
+  readonly appVersion: Ref | null;
+  readonly registeredAtMs: number;
+  readonly lastSeenAtMs: number;
+  readonly unreachableAtMs: number | null;
+}
+
+export interface ConsentRow {
+  readonly name: Ref;
+  readonly state: 'in' | 'out';
+  readonly atMs: number;
+  readonly reason: Ref | null;
+}
+
+export interface TrackedKeyRow {
+  readonly tracker: Ref;
+  readonly key: Ref;
+  readonly moments: readonly number[];
+}
+
+export interface TriggerRow {
+  readonly topic: Ref;
+  readonly partition: number;
+  readonly offset: number;
+  readonly eventId: Ref;
+  readonly type: Ref;
+  readonly occurredAtMs: number;
+  readonly appendedAtMs: number;
+  readonly properties: readonly AttributeRow[];
+  readonly session: WindowRow | null;
+  readonly traceParent: Ref | null;
+}
+
+export interface MatchRow {
+  readonly journey: Ref;
+  readonly key: Ref;
+  readonly occurrence: Ref;
+  readonly dueMs: number;
+  readonly trigger: TriggerRow;
+}
+
+export interface LedgerRow {
+  readonly commandId: Buffer;
+  readonly journey: Ref;
+  readonly step: Ref;
+  readonly key: Ref;
+  readonly occurrence: Ref;
+  readonly class: Ref;
+  readonly category: Ref | null;
+  readonly channel: Ref;
+  readonly atMs: number;
+  readonly expiresAtMs: number;
+  readonly triggeredAtMs: number;
+  readonly deviceIds: readonly Ref[];
+  readonly outcome: 'open' | 'accepted' | 'released' | 'revoked';
+}
+
+export interface UserRow {
+  readonly strings: readonly string[];
+  readonly profile: readonly AttributeRow[];
+  readonly devices: readonly DeviceRow[];
+  readonly consent: readonly ConsentRow[];
+  readonly sessions: number;
+  readonly firstSeenAtMs: number | null;
+  readonly lastActivityAtMs: number | null;
+  readonly lastActivityAppendedAtMs: number | null;
+  readonly session: SessionRow | null;
+  readonly lastEventMs: number;
+  readonly recentEventIds: Buffer;
+  readonly trackers: readonly TrackedKeyRow[];
+  readonly matches: readonly MatchRow[];
+  readonly ledger: readonly LedgerRow[];
+  readonly entries: readonly { readonly name: Ref; readonly atMs: number }[];
+  readonly tidyAtMs: number | null;
+}
+
+/** Whole numbers are longs, so that they come back as they went; but for -0, which only a double has. */
+export function wrapScalar(value: Scalar): ScalarRow {
+  if (value === null) return null;
+  if (typeof value === 'string') return { string: value };
+  if (typeof value === 'boolean') return { boolean: value };
+  return Number.isSafeInteger(value) && !Object.is(value, -0) ? { long: value } : { double: value };
+}
+
+export function unwrapScalar(row: ScalarRow): Scalar {
+  if (row === null) return null;
+  if ('string' in row) return row.string;
+  if ('long' in row) return row.long;
+  if ('double' in row) return row.double;
+  return row.boolean;
+}

@@ -1,0 +1,73 @@
+import type { LogAdmin } from '../log/port.ts';
+import { differences, specOf, topicPlans } from '../log/topics.ts';
+import type { TopicDifference } from '../log/topics.ts';
+import { CommandError } from './errors.ts';
+
+export interface TopicCheck {
+  /** Of every topic, as the timeline has it; where there is none yet, what it would be created with. */
+  readonly partitions: number;
+  readonly topics: readonly string[];
+  readonly missing: readonly string[];
+  /** Of topics that exist. */
+  readonly differences: readonly TopicDifference[];
+}
+
+export interface TopicOptions {
+  readonly prefix: string;
+  /** For topics that do not exist. Where the timeline exists, its own count wins unless `isPartitionsGiven`. */
+  readonly partitions: number;
+  readonly replicationFactor: number;
+  /** Whether a person asked for this count of partitions: then a timeline with another one is a difference. Default false. */
+  readonly isPartitionsGiven?: boolean;
+}
+
+/** Compares the topics with what they have to be. Changes nothing. */
+export async function checkTopics(admin: LogAdmin, { prefix, partitions, isPartitionsGiven = false }: TopicOptions): Promise<TopicCheck> {
+  const plans = topicPlans(prefix);
+  const existing = await admin.describeTopics(plans.map(({ topic }) => topic));
+  const expected = isPartitionsGiven ? partitions : (existing.get(plans[0]!.topic)?.partitions ?? partitions);
+  const all = differences(plans, existing, expected);
+  return {
+    partitions: expected,
+    topics: plans.map(({ topic }) => topic),
+    missing: all.filter(({ setting }) => setting === 'topic').map(({ topic }) => topic),
+    differences: all.filter(({ setting }) => setting !== 'topic'),
+  };
+}
+
+/**
+ * Creates the topics that are missing; nothing is created while one that exists is wrong.
+ * @returns the names of those that were created
+ * @throws CommandError that names every difference
+ */
+export async function createMissingTopics(admin: LogAdmin, options: TopicOptions): Promise<readonly string[]> {
+  const check = await checkTopics(admin, options);
+  if (check.differences.length > 0) throw new CommandError(describeDifferences(check.differences).join('\n'));
+  const missing = new Set(check.missing);
+  const specs = topicPlans(options.prefix)
+    .filter(({ topic }) => missing.has(topic))
+    .map((plan) => specOf(plan, check.partitions, options.replicationFactor));
+  if (specs.length > 0) await admin.createTopics(specs);
+  return check.missing;
+}
+
+/**
+ * What every command that works on the topics calls before it does anything.
+ * @returns the partition count
+ * @throws CommandError that names every difference, and says how to mend it
+ */
+export async function requireTopics(admin: LogAdmin, options: Pick<TopicOptions, 'prefix'>): Promise<number> {
+  const check = await checkTopics(admin, { ...options, partitions: 1, replicationFactor: 1 });
+  const lines = describeDifferences(check.differences);
+  if (check.missing.length > 0) lines.unshift(describeMissing(check.missing, options.prefix));
+  if (lines.length > 0) throw new CommandError(lines.join('\n'));
+  return check.partitions;
+}
+
+export function describeMissing(missing: readonly string[], prefix: string): string {
+  return `${missing.length} ${missing.length === 1 ? 'topic is' : 'topics are'} missing (${missing.join(', ')}): create with \`lull topics create --prefix ${prefix}\``;
+}
+
+export function describeDifferences(found: readonly TopicDifference[]): string[] {
+  return found.map(({ topic, setting, got, expected, mend }) => `${topic}: ${setting} is ${got}, expected ${expected}. To mend: ${mend}`);
+}

@@ -1,4 +1,4 @@
-import type { FetchedBatch, Log, LogReader } from '../log/port.ts';
+import type { FetchedBatch, Log, LogReader, TransactionalWriter } from '../log/port.ts';
 import type { PartitionStore, Store } from '../store/port.ts';
 import { Committer } from './commit.ts';
 import { classify, toError, type TaskEnd } from './errors.ts';
@@ -44,6 +44,8 @@ export class Task {
   /** Makes a waiting loop look again: a stop, or a moved wake time. Nothing to do where it does not wait. */
   #nudge = (): void => undefined;
   #stopWithinMs: number | undefined;
+  #running = false;
+  #writer: TransactionalWriter | undefined;
 
   constructor(options: TaskOptions) {
     this.partition = options.partition;
@@ -51,16 +53,19 @@ export class Task {
     this.done = this.#live();
   }
 
-  /** Ends between batches; a stage with work in flight has `deadlineMs` to finish it. */
+  /** Ends between batches; a stage with work in flight has `deadlineMs` to finish it. A task that does not run yet ends at once. */
   stop(deadlineMs: number): Promise<TaskEnd> {
     this.#stopWithinMs ??= deadlineMs;
+    if (!this.#running) this.#abort.abort(new Error('the task was stopped before it ran'));
     this.#nudge();
     return this.done;
   }
 
-  /** Ends now, committing nothing more. */
+  /** Ends now, committing nothing more: what waits for the log fails. */
   abandon(): Promise<TaskEnd> {
     this.#abort.abort(new Error('the task was abandoned'));
+    // A commit that waits for an unreachable coordinator ends with its connection.
+    void this.#writer?.close().catch(() => undefined);
     return this.stop(0);
   }
 
@@ -71,6 +76,7 @@ export class Task {
       transactionalId: this.#options.transactionalId,
       transactionTimeoutMs: this.#options.transactionTimeoutMs,
     });
+    this.#writer = writer;
     let store: PartitionStore | undefined;
     let stageTask: StageTask | undefined;
     let end: TaskEnd;
@@ -83,6 +89,7 @@ export class Task {
       const position = await this.#restore(store, stageTask);
       const committer = new Committer(writer, store, this.#commitTarget(), this.#options.clock, position.offset);
       this.#enter('running');
+      this.#running = true;
       end = await this.#run(stageTask, committer, position);
     } catch (thrown) {
       end = this.#abort.signal.aborted ? { kind: 'stopped' } : classify(toError(thrown));

@@ -137,8 +137,16 @@ export class Worker {
   async #endGeneration(): Promise<void> {
     const { over, keepers } = this.#generation;
     over.abort();
-    await Promise.all([...this.#tasks.values()].map((task) => task.stop(this.#options.drainMs ?? 10_000)));
+    await Promise.all([...this.#tasks.values()].map((task) => this.#stopTask(task)));
     await Promise.all(keepers);
+  }
+
+  /** Gracefully, but not for longer than the drain time: what holds it then (an unreachable broker) may hold it for ever. */
+  async #stopTask(task: Task): Promise<void> {
+    const { clock, drainMs = 10_000 } = this.#options;
+    const cancel = clock.at(clock.nowMs() + drainMs, () => void task.abandon());
+    await task.stop(drainMs);
+    cancel();
   }
 
   /** Keeps a task running on the partition while its generation lasts. True when bounded input was read to its end. */

@@ -36,22 +36,63 @@ export function eventWords({ type, properties }: Pick<EventView, 'type' | 'prope
 
 const REASONS: Readonly<Record<string, string>> = {
   sent: 'Every check passed',
-  suppressed: 'Something came first that made it pointless',
   goal: 'Did it without being asked',
+  suppressed: 'Something came first that made it pointless',
   expired: 'Too late to be of use',
   audience: 'Not somebody this is for',
   consent: 'Has not agreed to messages like this',
   no_device: 'No device that can be reached',
-  duplicate: 'Was sent already',
+  duplicate: 'Was decided before',
   reentry: 'Had this one not long ago',
   cap: 'Had enough messages for now',
   condition_error: 'A condition could not be worked out',
   render_error: 'The message could not be written',
+  limit: 'Too much is waiting already',
 };
 
 /** Why it was sent or not, in a few words. */
 export function reasonWords(reason: string): string {
   return REASONS[reason] ?? readable(reason);
+}
+
+/** The gate's checks, as what holds when they pass. */
+const CHECKS: Readonly<Record<string, string>> = {
+  goal: 'The goal is not reached yet',
+  suppressor: 'Nothing came first',
+  expiry: 'Still in time',
+  audience: 'Meant for this person',
+  consent: 'Agreed to messages like this',
+  permission: 'The device allows it',
+  device: 'A device can be reached',
+  duplicate: 'Not decided before',
+  reentry: 'Not too soon after the last one',
+  cap: 'Within the limits',
+  condition: 'The condition can be worked out',
+  render: 'The message can be written',
+  limit: 'There is room to wait',
+};
+
+export function checkWords(name: string): string {
+  return CHECKS[name] ?? readable(name);
+}
+
+/** `purchase_completed, 3021 ms after the trigger (offset 12)` -> `purchase completed, 3 s after the trigger`. */
+export function detailWords(detail: string): string {
+  return detail
+    .replace(/\s*\(offset \d+\)/g, '')
+    .replace(/\b(\d+) ms\b/g, (_, ms: string) => durationWords(Number(ms)))
+    .replace(/\b[a-z]+(?:_[a-z]+)+\b/g, (name) => name.replaceAll('_', ' '));
+}
+
+function durationWords(ms: number): string {
+  const units = [
+    [86_400_000, 'd'],
+    [3_600_000, 'h'],
+    [60_000, 'min'],
+    [1_000, 's'],
+  ] as const;
+  const [unitMs, unit] = units.find(([unitMs]) => ms >= (unitMs === 1_000 ? 1 : 1.5) * unitMs || ms === unitMs) ?? [1, 'ms'];
+  return `${Math.round(ms / unitMs)} ${unit}`;
 }
 
 const ENDS: Readonly<Record<string, string>> = {
@@ -112,7 +153,7 @@ export const worded: Worded = {
     ...decision,
     words: readable(decision.journey),
     why: decision.sent ? reasonWords('sent') : reasonWords(decision.reason),
-    checks: decision.checks.map((check) => ({ ...check, words: readable(check.name) })),
+    checks: decision.checks.map((check) => ({ ...check, words: checkWords(check.name), detail: detailWords(check.detail) })),
     via: decision.channel === null ? null : channelWords(decision.channel),
   }),
   push: (push) => ({

@@ -1,0 +1,138 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isAbortError } from '../abort.ts';
+import { FatalLogError, LogUnavailableError } from '../errors.ts';
+import type { Generation, GroupMembership, MembershipOptions } from '../port.ts';
+import { Backoff } from './backoff.ts';
+import type { KafkaClient } from './client.ts';
+import { Code, describeCode, isCoordinatorMove } from './codes.ts';
+import type { Connections } from './connections.ts';
+import { GroupSession } from './group-session.ts';
+import { NoAnswerError } from './wire.ts';
+
+const DEFAULT_SESSION_TIMEOUT_MS = 10_000;
+const LEAVE_DEADLINE_MS = 2_000;
+
+interface Handlers {
+  readonly onGeneration: (generation: Generation) => void;
+  readonly onFatal: (error: Error) => void;
+}
+
+/**
+ * Membership of a group, by the group protocol itself (join, sync, heartbeat, leave): it can neither fetch nor commit. Health is counted from the moment
+ * a heartbeat was *sent*, on a clock that goes on while the process is stopped: so this side never believes in its session for longer than the broker does.
+ */
+export class KafkaMembership implements GroupMembership {
+  readonly #client: KafkaClient;
+  readonly #options: MembershipOptions;
+  readonly #connections: Connections;
+  readonly #session: GroupSession;
+  readonly #onClose: () => void;
+  #running: Promise<void> | undefined;
+  #current: Generation | undefined;
+  #healthyUntil = 0;
+
+  constructor(client: KafkaClient, options: MembershipOptions, onClose: () => void) {
+    this.#client = client;
+    this.#options = options;
+    this.#connections = client.connections();
+    this.#session = new GroupSession(client, this.#connections, { ...options, sessionTimeoutMs: this.#sessionTimeoutMs });
+    this.#onClose = onClose;
+  }
+
+  async join(handlers: Handlers): Promise<void> {
+    if (this.#running !== undefined) throw new Error(`group ${this.#options.groupId}: this membership has joined already`);
+    const first = this.#enter(handlers, this.#client.deadlineMs);
+    this.#running = first.then(
+      () => this.#stay(handlers),
+      () => undefined, // `join` itself tells
+    );
+    await first;
+  }
+
+  current(): Generation | undefined {
+    return performance.now() < this.#healthyUntil ? this.#current : undefined;
+  }
+
+  async leave(): Promise<void> {
+    this.#current = undefined;
+    this.#onClose();
+    await this.#connections.close();
+    await this.#running;
+    await this.#sayGoodbye();
+  }
+
+  get #sessionTimeoutMs(): number {
+    return this.#options.sessionTimeoutMs ?? DEFAULT_SESSION_TIMEOUT_MS;
+  }
+
+  get #signal(): AbortSignal {
+    return this.#connections.signal;
+  }
+
+  /** Joins, and tells of the generation. Without a deadline it tries until `leave`. */
+  async #enter(handlers: Handlers, deadlineMs?: number): Promise<void> {
+    const backoff = new Backoff({ firstMs: 50, maxMs: 1_000, signal: this.#signal, ...(deadlineMs === undefined ? {} : { deadlineMs }) });
+    this.#current = undefined;
+    for (;;) {
+      const entered = await this.#outage(() => this.#session.enter(), deadlineMs === undefined);
+      if (typeof entered !== 'string') {
+        this.#healthyUntil = entered.sentAtMs + this.#sessionTimeoutMs;
+        this.#current = entered.generation;
+        handlers.onGeneration(entered.generation);
+        return;
+      }
+      if (backoff.attempts % 20 === 5)
+        this.#client.warn({ groupId: this.#options.groupId, reason: entered }, 'joining the group fails, trying on');
+      if (!(await backoff.wait())) throw new LogUnavailableError(`group ${this.#options.groupId} could not be joined: ${entered}`);
+    }
+  }
+
+  /** Heartbeats until `leave`, joining again where the group asks for it. */
+  async #stay(handlers: Handlers): Promise<void> {
+    const intervalMs = this.#options.heartbeatIntervalMs ?? this.#sessionTimeoutMs / 3;
+    try {
+      for (;;) {
+        await sleep(intervalMs, undefined, { signal: this.#signal });
+        const sentAtMs = performance.now();
+        const code = await this.#outage(() => this.#session.heartbeat(), true);
+        if (code === Code.none) this.#healthyUntil = sentAtMs + this.#sessionTimeoutMs;
+        else if (code === Code.rebalanceInProgress || code === Code.illegalGeneration || code === Code.unknownMemberId)
+          await this.#enter(handlers);
+        else if (typeof code === 'number' && !isCoordinatorMove(code))
+          throw new FatalLogError(`group ${this.#options.groupId}: ${describeCode(code)}`);
+      }
+    } catch (error) {
+      if (this.#signal.aborted) return;
+      this.#current = undefined;
+      handlers.onFatal(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+
+  /** What the work gives, or why the cluster could not be asked. */
+  async #outage<T>(work: () => Promise<T>, sitOut: boolean): Promise<T | string> {
+    try {
+      return await work();
+    } catch (error) {
+      if (error instanceof NoAnswerError || (sitOut && error instanceof LogUnavailableError)) return error.message;
+      throw error;
+    }
+  }
+
+  /** So that the others need not wait for the session timeout. Its failure costs them just that wait. */
+  async #sayGoodbye(): Promise<void> {
+    const connections = this.#client.connections();
+    const timer = setTimeout(() => void connections.close(), LEAVE_DEADLINE_MS);
+    try {
+      await this.#session.leave(connections);
+    } catch (error) {
+      if (!(error instanceof NoAnswerError || error instanceof LogUnavailableError || isAbortError(error))) throw error;
+      this.#client.warn(
+        { groupId: this.#options.groupId, reason: error instanceof Error ? error.message : '' },
+        'left the group without an answer',
+      );
+    } finally {
+      clearTimeout(timer);
+      await connections.close();
+    }
+  }
+}

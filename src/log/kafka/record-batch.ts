@@ -1,0 +1,127 @@
+import { gunzipSync, zstdDecompressSync } from 'node:zlib';
+import { FatalLogError } from '../errors.ts';
+import type { LogRecord } from '../port.ts';
+import { ByteReader } from './byte-reader.ts';
+
+/** The fixed part of a record batch, version 2: https://kafka.apache.org/documentation/#recordbatch */
+export interface BatchHeader {
+  readonly baseOffset: number;
+  readonly lastOffset: number;
+  readonly attributes: number;
+  readonly baseTimestampMs: number;
+  readonly maxTimestampMs: number;
+  readonly producerId: number;
+  readonly count: number;
+  /** What is behind the header. */
+  readonly body: Buffer;
+}
+
+const PREFIX_BYTES = 12; // base offset and length
+const MAGIC = 2;
+const CODEC = 0x07;
+const LOG_APPEND_TIME = 0x08;
+const TRANSACTIONAL = 0x10;
+const CONTROL = 0x20;
+const CODEC_NAMES = ['none', 'gzip', 'snappy', 'lz4', 'zstd'];
+
+export function isTransactional(batch: BatchHeader): boolean {
+  return (batch.attributes & TRANSACTIONAL) !== 0;
+}
+
+export function isControl(batch: BatchHeader): boolean {
+  return (batch.attributes & CONTROL) !== 0;
+}
+
+/** The complete batches of a fetch; a broker cuts the last one where the fetch's limit is. */
+export function* batchesOf(records: Buffer): Generator<BatchHeader> {
+  const reader = new ByteReader(records);
+  while (reader.left >= PREFIX_BYTES) {
+    const baseOffset = reader.int64();
+    const length = reader.int32();
+    if (reader.left < length) return;
+    const end = reader.offset + length;
+    reader.offset += 4; // leader epoch
+    const magic = reader.int8();
+    if (magic !== MAGIC)
+      throw new FatalLogError(`records at offset ${baseOffset} have the format ${magic} of Kafka before 0.11, which cannot be read`);
+    reader.offset += 4; // checksum: TCP has one, and the broker checks its disk
+    const attributes = reader.int16();
+    const lastOffset = baseOffset + reader.int32();
+    const baseTimestampMs = reader.int64();
+    const maxTimestampMs = reader.int64();
+    const producerId = reader.int64();
+    reader.offset += 2 + 4; // producer epoch, base sequence
+    const count = reader.int32();
+    yield {
+      baseOffset,
+      lastOffset,
+      attributes,
+      baseTimestampMs,
+      maxTimestampMs,
+      producerId,
+      count,
+      body: records.subarray(reader.offset, end),
+    };
+    reader.offset = end;
+  }
+}
+
+/** Appends the records from `from` on to `into`. */
+export function readRecords(batch: BatchHeader, from: number, into: LogRecord[]): void {
+  const reader = new ByteReader(decompressed(batch));
+  const appendTimeMs = (batch.attributes & LOG_APPEND_TIME) === 0 ? undefined : batch.maxTimestampMs;
+  for (let i = 0; i < batch.count; i++) {
+    const length = reader.varint();
+    const end = reader.offset + length;
+    reader.offset++; // attributes: unused
+    const timestampMs = appendTimeMs ?? batch.baseTimestampMs + reader.varint();
+    if (appendTimeMs !== undefined) reader.varint();
+    const offset = batch.baseOffset + reader.varint();
+    if (offset >= from) {
+      const keyLength = reader.varint();
+      const key = keyLength < 0 ? null : reader.bytes(keyLength);
+      const valueLength = reader.varint();
+      const value = valueLength < 0 ? null : reader.bytes(valueLength);
+      const headers = reader.varint();
+      into.push(
+        headers === 0 ? { offset, timestampMs, key, value } : { offset, timestampMs, key, value, headers: readHeaders(reader, headers) },
+      );
+    }
+    reader.offset = end;
+  }
+}
+
+/** Whether a control batch is the marker of an abort (its key is version, then type; 0 is abort, 1 is commit). */
+export function isAbortMarker(batch: BatchHeader): boolean {
+  const control: LogRecord[] = [];
+  readRecords(batch, 0, control);
+  return control[0]?.key?.readInt16BE(2) === 0;
+}
+
+function readHeaders(reader: ByteReader, count: number): Record<string, Buffer> {
+  // Names come from outside: none of them may reach a prototype.
+  const headers = Object.create(null) as Record<string, Buffer>;
+  for (let i = 0; i < count; i++) {
+    const name = reader.text(reader.varint());
+    const length = reader.varint();
+    headers[name] = length < 0 ? Buffer.alloc(0) : reader.bytes(length);
+  }
+  return headers;
+}
+
+function decompressed(batch: BatchHeader): Buffer {
+  const codec = batch.attributes & CODEC;
+  switch (codec) {
+    case 0:
+      return batch.body;
+    case 1:
+      return gunzipSync(batch.body);
+    case 4:
+      return zstdDecompressSync(batch.body);
+    default:
+      throw new FatalLogError(
+        `records from offset ${batch.baseOffset} on are compressed with ${CODEC_NAMES[codec] ?? `codec ${codec}`}, which cannot be read: ` +
+          `let the producer use none, gzip or zstd, or set the topic's compression.type to one of them`,
+      );
+  }
+}

@@ -1,0 +1,44 @@
+import type { Type } from 'avsc';
+import { PoisonError } from './errors.ts';
+import type { RecordName } from './records.ts';
+import { RECORD_NAMES, SCHEMAS } from './schemas.ts';
+import { parseType } from './types.ts';
+
+/** Reads what one writer's schema wrote as the record that we know. */
+export interface Reader {
+  readonly record: RecordName;
+  readonly type: Type;
+  /** Absent where the writer's schema is ours: then nothing is resolved. */
+  readonly resolver: Resolver | undefined;
+}
+
+export type Resolver = ReturnType<Type['createResolver']>;
+
+export const TYPES: Readonly<Record<RecordName, Type>> = Object.fromEntries(
+  RECORD_NAMES.map((name) => [name, parseType(SCHEMAS[name])]),
+) as Record<RecordName, Type>;
+
+/** @throws PoisonError `unexpected_schema` where it is none of our records, or cannot be read as ours */
+export function readerOf(writerSchema: string): Reader {
+  let writer: Type;
+  try {
+    writer = parseType(writerSchema);
+  } catch (error) {
+    throw new PoisonError('unexpected_schema', `its schema cannot be parsed: ${messageOf(error)}`, { cause: error });
+  }
+  const record = RECORD_NAMES.find((name) => name === writer.name);
+  if (record === undefined)
+    throw new PoisonError('unexpected_schema', `its schema is ${writer.name ?? writer.typeName}, not one of Lull's`);
+  const type = TYPES[record];
+  // Equal by the canonical form: names, order and types of fields, which is all that is on the wire.
+  if (type.equals(writer)) return { record, type, resolver: undefined };
+  try {
+    return { record, type, resolver: type.createResolver(writer) };
+  } catch (error) {
+    throw new PoisonError('unexpected_schema', `its schema of ${record} cannot be read as ours: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

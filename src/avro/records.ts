@@ -80,8 +80,7 @@ export interface Decision {
   readonly step: string;
   readonly occurrence: string;
   readonly key: string;
-  /** `sent`, `rejected`; newer writers may know more. */
-  readonly outcome: string;
+  readonly outcome: 'sent' | 'rejected';
   readonly reason: string;
   readonly checks: readonly { readonly name: string; readonly passed: boolean; readonly detail: string }[];
   readonly commandId: string;

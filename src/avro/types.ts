@@ -119,8 +119,10 @@ function scalarUnion(branches: readonly Schema[]): Type {
       tap.writeLong(index);
       type._write(tap, value);
     },
-    _check(value: unknown): boolean {
-      return branchOf(value) !== undefined;
+    _check(this: unknown, value: unknown, _flags: number, hook?: (value: unknown, type: unknown) => void): boolean {
+      const valid = branchOf(value) !== undefined;
+      if (!valid) hook?.(value, this);
+      return valid;
     },
     _copy(value: unknown): unknown {
       return value;

@@ -1,0 +1,86 @@
+import { Registry, collectDefaultMetrics } from 'prom-client';
+import { instrument } from './instruments.ts';
+import type { AnyDefinition, CountDefinition, DistributionDefinition, InstrumentOf, LevelDefinition } from './instruments.ts';
+
+const count = <const L extends string>(name: string, help: string, ...labels: L[]): CountDefinition<L> => ({
+  kind: 'count',
+  name,
+  help,
+  labels,
+});
+const level = <const L extends string>(name: string, help: string, ...labels: L[]): LevelDefinition<L> => ({
+  kind: 'level',
+  name,
+  help,
+  labels,
+});
+const distribution = <const L extends string>(
+  name: string,
+  help: string,
+  buckets: readonly number[],
+  ...labels: L[]
+): DistributionDefinition<L> => ({ kind: 'distribution', name, help, labels, buckets });
+
+/** Seconds. Work on a batch: from a millisecond to a stall that somebody should look at. */
+const WORK = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+/** Seconds. What a user would notice: from at once to a day (an outage). */
+const WAIT = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300, 1800, 7200, 86_400];
+/** Seconds. A restore is a glance at a warm disk, or a changelog from its beginning. */
+const RESTORE = [0.01, 0.05, 0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600];
+const RECORDS = [1, 10, 50, 100, 500, 1000, 2500, 5000, 10_000, 25_000];
+
+/** Every metric of Lull. Labels have few values by nature (a stage, a reason, a journey's name), and `instruments.ts` bounds them. No label is about a user. */
+export const METRICS = {
+  events: count('events_total', 'Events that were processed, by type; types that the catalogue does not know are `other`', 'type'),
+  duplicates: count('duplicate_events_total', 'Events that were seen before, by their id'),
+  wrongPartition: count('wrong_partition_total', 'Records whose key belongs to another partition'),
+  sessions: count('sessions_opened_total', 'Session windows that were opened'),
+  decisions: count('decisions_total', 'Candidates by what became of them: sent, or the first check that stopped them', 'journey', 'reason'),
+  commands: count('commands_total', 'Send commands that were committed', 'channel', 'class'),
+  eventToCommand: distribution(
+    'event_to_command_seconds',
+    'From the moment that a command became due (its event, or its deadline) to its commit',
+    WAIT,
+    'channel',
+  ),
+  timerLateness: distribution('timer_lateness_seconds', 'How long behind their due time, in append time, timers fired', WAIT),
+  ticks: count('ticks_total', 'Ticks that were asked for'),
+  lateSuppressions: count('late_suppressions_total', 'Goals and suppressors that came after the send they would have stopped'),
+  deadLetters: count('dead_letters_total', 'Records that were refused, by reason', 'stage', 'reason'),
+  lag: level('lag_records', 'Records between the committed position and the end of the input', 'stage', 'partition'),
+  batchRecords: distribution('batch_records', 'Records in one processed batch', RECORDS, 'stage'),
+  batchSeconds: distribution('batch_seconds', 'Processing one batch, without its commit', WORK, 'stage'),
+  transactionSeconds: distribution('transaction_seconds', 'One transaction, from its first send to the end of its commit', WORK, 'stage'),
+  restoreSeconds: distribution('restore_seconds', 'One restore of a partition from its changelog', RESTORE, 'stage'),
+  restoredRows: count('restored_rows_total', 'Changelog rows that were replayed', 'stage'),
+  fences: count('fences_total', 'Tasks that lost their partition to another owner while committing', 'stage'),
+  tasks: level('tasks', 'Tasks of this process, by state', 'stage', 'state'),
+  sends: count('sends_total', 'Answers of providers, one for each attempt on a device', 'provider', 'class', 'code'),
+  sendSeconds: distribution('send_seconds', 'One attempt on a device', WORK, 'provider'),
+} as const satisfies Record<string, AnyDefinition>;
+
+export type Metrics = { readonly [K in keyof typeof METRICS]: InstrumentOf<(typeof METRICS)[K]> };
+
+export interface MetricsRegistry {
+  readonly metrics: Metrics;
+  /** In Prometheus' text format. */
+  render(): Promise<string>;
+  readonly contentType: string;
+}
+
+/** The metrics of one process; `prefix` labels each of them, as `app`. */
+export function createMetrics({ prefix }: { readonly prefix: string }): MetricsRegistry {
+  const registry = new Registry();
+  registry.setDefaultLabels({ app: prefix });
+  // Memory, CPU, event loop and garbage collection of the process.
+  collectDefaultMetrics({ register: registry });
+  const metrics = Object.fromEntries(Object.entries(METRICS).map(([name, definition]) => [name, instrument(registry, definition)]));
+  return { metrics: metrics as unknown as Metrics, render: () => registry.metrics(), contentType: registry.contentType };
+}
+
+const nothing = (): void => undefined;
+
+/** The null twin. */
+export const noMetrics = Object.fromEntries(
+  Object.keys(METRICS).map((name) => [name, { add: nothing, set: nothing, remove: nothing, observe: nothing }]),
+) as unknown as Metrics;

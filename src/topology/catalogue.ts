@@ -1,0 +1,74 @@
+import type { EventType } from '../core/program.ts';
+import type { EventsFile, PropertyForm, TopologyFile } from './files.ts';
+import type { Issue } from './issue.ts';
+import type { Loaded } from './load.ts';
+
+export type ValueType = 'string' | 'long' | 'double' | 'boolean';
+
+export interface Property {
+  readonly type: ValueType;
+  /** Written `string?`: may be missing, so it is read with a fallback. */
+  readonly optional: boolean;
+}
+
+export type Properties = ReadonlyMap<string, Property>;
+
+export interface CatalogueEvent extends EventType {
+  readonly properties: Properties;
+}
+
+export type Catalogue = ReadonlyMap<string, CatalogueEvent>;
+
+/** What `trigger.` offers beside the event's properties, and so no property may be called. */
+export const TRIGGER_FIELDS: ReadonlySet<string> = new Set(['eventId', 'eventType', 'occurredAt', 'session']);
+
+export function readCatalogue(events: Loaded<EventsFile>): { catalogue: Catalogue; issues: Issue[] } {
+  const catalogue = new Map<string, CatalogueEvent>();
+  const issues: Issue[] = [];
+  const { source, value } = events;
+  for (const [type, form] of Object.entries(value)) {
+    if (type.startsWith('$')) {
+      issues.push(
+        source.issueAtKey(
+          [type],
+          `\`${type}\` is a reserved event: Lull knows it`,
+          'declare the attributes of users under `profile` in topology.yaml',
+        ),
+      );
+      continue;
+    }
+    if (!/^[A-Za-z][A-Za-z0-9_.:-]*$/.test(type)) {
+      issues.push(
+        source.issueAtKey([type], `\`${type}\` cannot be an event type`, 'letters, digits and _ . : - are possible, a letter first'),
+      );
+      continue;
+    }
+    const properties = readProperties(form?.properties ?? {});
+    for (const name of properties.keys()) {
+      if (TRIGGER_FIELDS.has(name) || name in Object.prototype)
+        issues.push(
+          source.issueAtKey(
+            [type, 'properties', name],
+            `a property cannot be called \`${name}\``,
+            `conditions use ${[...TRIGGER_FIELDS].join(', ')} for what Lull knows of an event`,
+          ),
+        );
+    }
+    catalogue.set(type, { type, activity: form?.activity ?? true, properties });
+  }
+  return { catalogue, issues };
+}
+
+/** The declared attributes of users; null where the topology declares none: then `user` is not checked. */
+export function readProfile(topology: TopologyFile): Properties | null {
+  return topology.profile === undefined ? null : readProperties(topology.profile);
+}
+
+function readProperties(forms: Readonly<Record<string, PropertyForm>>): Properties {
+  return new Map(
+    Object.entries(forms).map(([name, form]) => {
+      const text = typeof form === 'string' ? form : form.type;
+      return [name, { type: text.replace(/\?$/, '') as ValueType, optional: text.endsWith('?') }];
+    }),
+  );
+}

@@ -1,0 +1,134 @@
+import { ParseError, TypeError as CelTypeError } from '@marcbachmann/cel-js';
+import type { ASTNode } from '@marcbachmann/cel-js';
+import type { ExpressionError } from './cel.ts';
+import { FUNCTION_NAMES } from './cel-functions.ts';
+import { didYouMean, nearestName } from './suggest.ts';
+import { DURATION, TIMESTAMP } from './views.ts';
+import type { Views, ViewType } from './views.ts';
+
+interface Named {
+  readonly name: string;
+  readonly type: ViewType | null;
+}
+
+/** What the CEL parser or checker found, in words for whoever wrote the condition. */
+export function explainError(error: unknown, text: string, variables: readonly Named[], views: Views): ExpressionError {
+  if (error instanceof ParseError) return explainParse(error, text);
+  if (!(error instanceof CelTypeError)) throw error;
+  const offset = error.range?.start ?? 0;
+  const { node } = error;
+  const plain = (message: string) => readable(message, views);
+  switch (error.code) {
+    case 'unknown_variable': {
+      const name = node?.op === 'id' ? node.args : text.slice(offset, error.range?.end);
+      const names = variables.map((variable) => variable.name);
+      return {
+        offset,
+        message: `\`${name}\` is not known here`,
+        hint: variableHint(name, variables) ?? didYouMean(name, names, 'here you can read'),
+      };
+    }
+    case 'no_such_key':
+      return noSuchKey(error, offset, node, views);
+    case 'no_such_overload':
+      return { offset: operandOffset(node, offset), ...overload(plain(error.summary)) };
+    case 'no_matching_overload':
+      return { offset, ...callProblem(plain(error.summary), node) };
+    default:
+      return { offset, message: lowerFirst(plain(error.summary)), hint: null };
+  }
+}
+
+function explainParse(error: ParseError, text: string): ExpressionError {
+  const offset = error.range?.start ?? 0;
+  const found = text.slice(offset, offset + 1);
+  if (text[offset - 1] === '=' || found === '=' || /[^=!<>]=[^=]/.test(text.slice(Math.max(0, offset - 2), offset + 2)))
+    return { offset, message: 'this is not CEL: a single =', hint: 'compare with ==' };
+  if (/\b(and|or|not)\b/.test(text.slice(Math.max(0, offset - 4), offset + 4)))
+    return { offset, message: `this is not CEL: ${lowerFirst(error.summary)}`, hint: 'write && for and, || for or, ! for not' };
+  if (error.summary.endsWith('EOF'))
+    return { offset, message: 'this is not CEL: it ends too early', hint: 'a part is missing behind the last one' };
+  return { offset, message: `this is not CEL: ${lowerFirst(error.summary)}`, hint: null };
+}
+
+function noSuchKey(error: CelTypeError, offset: number, node: ASTNode | undefined, views: Views): ExpressionError {
+  const key = /No such key: (.*)/.exec(error.summary)?.[1] ?? '';
+  const typeName = leftTypeName(node);
+  const owner = views.all.find((view) => view.name === typeName);
+  if (owner === undefined) return { offset, message: `there is no \`${key}\``, hint: null };
+  const noun = owner.label === 'session.counts' ? 'event type' : owner.label === 'user' ? 'attribute' : 'property';
+  const known = [...owner.fields.keys()];
+  const hint = didYouMean(key, known, 'known') ?? (owner.label === 'user' ? 'declare it under `profile` in topology.yaml' : null);
+  return { offset, message: `\`${owner.label}\` has no ${noun} \`${key}\``, hint };
+}
+
+function leftTypeName(node: ASTNode | undefined): string | null {
+  if (node?.op !== '.' && node?.op !== '[]' && node?.op !== '.?' && node?.op !== '[?]') return null;
+  const left = node.args[0] as { readonly checkedType?: { readonly name: string } };
+  return left.checkedType?.name ?? null;
+}
+
+function variableHint(name: string, variables: readonly Named[]): string | null {
+  for (const variable of variables) {
+    if (variable.type?.fields.has(name) === true) return `did you mean \`${variable.name}.${name}\`?`;
+  }
+  if (name === 'event' && variables.some((variable) => variable.name === 'trigger')) return 'did you mean `trigger`?';
+  if (name === 'trigger' && variables.some((variable) => variable.name === 'event')) return 'did you mean `event`?';
+  return null;
+}
+
+function operandOffset(node: ASTNode | undefined, offset: number): number {
+  return node?.start ?? offset;
+}
+
+function overload(summary: string): { readonly message: string; readonly hint: string | null } {
+  const match = /no such overload: (\S+) (\S+) (.+)/.exec(summary);
+  if (match === null) return { message: lowerFirst(summary), hint: null };
+  const [, left, operator, right] = match as unknown as [string, string, string, string];
+  const verb = ['==', '!=', '<', '<=', '>', '>='].includes(operator) ? 'compare' : 'calculate';
+  const message =
+    verb === 'compare'
+      ? `${article(left)} cannot be compared with ${article(right)}`
+      : `\`${operator}\` is not possible with ${article(left)} and ${article(right)}`;
+  return { message, hint: conversion(left, right) };
+}
+
+function conversion(left: string, right: string): string | null {
+  const pair = [left, right];
+  const number = pair.includes('long') || pair.includes('double');
+  if (pair.includes('string') && number)
+    return 'a text in quotes is not a number: leave the quotes away, or convert with double(...) or string(...)';
+  if (pair.includes('string') && pair.includes('boolean')) return 'true and false are written without quotes';
+  if (pair.includes('duration') && (number || pair.includes('string'))) return 'write a duration as duration("90s")';
+  return null;
+}
+
+function callProblem(summary: string, node: ASTNode | undefined): { readonly message: string; readonly hint: string | null } {
+  const name = node?.op === 'call' || node?.op === 'rcall' ? node.args[0] : (/'(?:.*\.)?(\w+)\(/.exec(summary)?.[1] ?? '');
+  const given = /\((.*)\)'/.exec(summary)?.[1] ?? '';
+  if (!FUNCTION_NAMES.includes(name)) {
+    const nearest = nearestName(name, FUNCTION_NAMES);
+    return { message: `there is no function \`${name}\``, hint: nearest === null ? null : `did you mean \`${nearest}\`?` };
+  }
+  return { message: given === '' ? `\`${name}\` cannot be called like this` : `\`${name}\` cannot take (${given})`, hint: null };
+}
+
+/** The names that the catalogue uses, not CEL's or ours. */
+function readable(message: string, views: Views): string {
+  let text = message
+    .replaceAll(DURATION, 'duration')
+    .replaceAll(TIMESTAMP, 'time')
+    .replace(/\bint\b/g, 'long')
+    .replace(/\bbool\b/g, 'boolean')
+    .replace(/\bdyn<(\w+)>/g, '$1');
+  for (const view of views.all) text = text.replace(new RegExp(`\\b${view.name}\\b`, 'g'), view.label);
+  return text;
+}
+
+function article(type: string): string {
+  return type === 'null' ? 'null' : `a ${type}`;
+}
+
+function lowerFirst(text: string): string {
+  return text.slice(0, 1).toLowerCase() + text.slice(1);
+}

@@ -1,0 +1,150 @@
+import type { Journey, Program } from '../core/program.ts';
+import { canonicalText, hashOf } from './canonical.ts';
+import { readCatalogue, readProfile } from './catalogue.ts';
+import type { Catalogue, Properties } from './catalogue.ts';
+import { Expressions } from './cel.ts';
+import type { TopologyFile } from './files.ts';
+import { compareText, sortIssues } from './issue.ts';
+import type { Issue } from './issue.ts';
+import { compileJourney, duplicateNames } from './journeys.ts';
+import type { JourneyWorld } from './journeys.ts';
+import { loadFolder } from './load.ts';
+import type { Loaded, LoadedTopology } from './load.ts';
+import type { Params } from './params.ts';
+import { compileSettings } from './settings.ts';
+import type { Settings } from './settings.ts';
+import { compileTemplate } from './templates.ts';
+import type { Template, TemplateWorld } from './templates.ts';
+import { Trackers } from './trackers.ts';
+
+export interface CompileOptions {
+  /** The prefix: one app, one prefix. It is part of every command's id. */
+  readonly app: string;
+  /** Params as given outside: `{ cartWait: '3s' }`. */
+  readonly set?: Readonly<Record<string, string>>;
+}
+
+export interface CompiledTopology {
+  readonly ok: true;
+  readonly program: Program;
+  /** The topology with its params applied, as one text; `program.hash` is its SHA-256. */
+  readonly canonical: string;
+  readonly catalogue: Catalogue;
+  /** The declared attributes of users; null where none are declared. */
+  readonly profile: Properties | null;
+  readonly params: Params;
+  readonly warnings: readonly Issue[];
+}
+
+export interface BrokenTopology {
+  readonly ok: false;
+  /** All of them, by file and place. */
+  readonly errors: readonly Issue[];
+  readonly warnings: readonly Issue[];
+}
+
+/**
+ * Files in, a program for the core out. Everything that is wrong is found at once, except that journeys are not held against an event catalogue or a
+ * topology.yaml that could not be read. Reads the folder synchronously; pure otherwise: the same files and params give the same hash.
+ */
+export function compileTopology(folder: string, options: CompileOptions): CompiledTopology | BrokenTopology {
+  const { loaded, issues } = loadFolder(folder, options.set ?? {});
+  const { topology, events } = loaded;
+  if (topology === null || events === null) return broken(issues);
+
+  const { catalogue, issues: catalogueIssues } = readCatalogue(events);
+  issues.push(...catalogueIssues);
+  if (catalogueIssues.length > 0) return broken(issues);
+  const profile = readProfile(topology.value);
+  const { settings, issues: settingsIssues } = compileSettings(topology, catalogue, loaded.params);
+  issues.push(...settingsIssues);
+
+  const world = {
+    catalogue,
+    profile,
+    params: loaded.params,
+    sums: [...settings.sumTypes.keys()],
+    channels: new Set(settings.channels.keys()),
+  };
+  const { templates, brokenTemplates } = compileTemplates(loaded, world, issues);
+  const trackers = new Trackers(settings.momentsPerKey);
+  const expressions = new Expressions(catalogue, profile, loaded.params, settings.sumTypes);
+  const journeys = compileJourneys(
+    loaded,
+    { catalogue, settings, expressions, trackers, templates, brokenTemplates, templateWorld: world },
+    issues,
+  );
+  issues.push(...unusedIssues(loaded, topology, settings));
+  if (issues.some((issue) => issue.severity === 'error')) return broken(issues);
+
+  const canonical = canonicalText(loaded);
+  const program: Program = {
+    name: loaded.name,
+    hash: hashOf(canonical),
+    app: options.app,
+    sessionGapMs: settings.sessionGapMs,
+    maxEventAgeMs: settings.maxEventAgeMs,
+    eventTypes: new Map([...catalogue].map(([type, { activity }]) => [type, { type, activity }])),
+    sums: settings.sums,
+    trackers: trackers.all(),
+    journeys,
+    classes: settings.classes,
+    categories: settings.categories,
+    channels: settings.channels,
+    caps: settings.caps,
+    limits: settings.limits,
+  };
+  return { ok: true, program, canonical, catalogue, profile, params: loaded.params, warnings: unique(issues) };
+}
+
+function compileTemplates(loaded: LoadedTopology, world: TemplateWorld, issues: Issue[]) {
+  const templates = new Map<string, Template>();
+  const brokenTemplates = new Set(loaded.brokenTemplates);
+  issues.push(...duplicateNames(loaded.templates, 'template'));
+  for (const file of loaded.templates) {
+    const { template, issues: found } = compileTemplate(file, world);
+    issues.push(...found);
+    if (template === null) brokenTemplates.add(file.value.name);
+    else templates.set(template.name, template);
+  }
+  return { templates, brokenTemplates };
+}
+
+function compileJourneys(loaded: LoadedTopology, world: JourneyWorld, issues: Issue[]): Journey[] {
+  issues.push(...duplicateNames(loaded.journeys, 'journey'));
+  const compiled = loaded.journeys.map((file) => {
+    const { journey, issues: found } = compileJourney(file, world);
+    issues.push(...found);
+    return journey;
+  });
+  return compiled.filter((journey) => journey !== null).sort((a, b) => compareText(a.name, b.name));
+}
+
+/** What is there and does nothing: often a name that was meant to be used. */
+function unusedIssues(loaded: LoadedTopology, topology: Loaded<TopologyFile>, settings: Settings): Issue[] {
+  const issues: Issue[] = [];
+  const sends = loaded.journeys.flatMap(({ value }) => value.steps);
+  for (const { source, value } of loaded.templates) {
+    if (!sends.some((send) => send.template === value.name))
+      issues.push(source.issue(['name'], `no journey uses the template \`${value.name}\``, null, 'warning'));
+  }
+  for (const channel of settings.channels.keys()) {
+    if (!sends.some((send) => send.channels.includes(channel)))
+      issues.push(topology.source.issueAtKey(['channels', channel], `no journey uses the channel \`${channel}\``, null, 'warning'));
+  }
+  return issues;
+}
+
+function broken(issues: readonly Issue[]): BrokenTopology {
+  const all = unique(issues);
+  return {
+    ok: false,
+    errors: all.filter((issue) => issue.severity === 'error'),
+    warnings: all.filter((issue) => issue.severity === 'warning'),
+  };
+}
+
+/** A template that two journeys use in the same wrong way is wrong once. */
+function unique(issues: readonly Issue[]): Issue[] {
+  return sortIssues([...new Map(issues.map((issue) => [JSON.stringify(issue), issue])).values()]);
+}

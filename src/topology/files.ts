@@ -1,0 +1,98 @@
+import type { ParamValue } from './params.ts';
+
+/** The files' shapes once the schemas in `schemas/topology/` have accepted them and params are replaced. */
+export interface TopologyFile {
+  readonly description?: string;
+  readonly params?: Readonly<Record<string, ParamValue>>;
+  readonly session?: { readonly gap?: string; readonly sums?: Readonly<Record<string, { readonly on: string; readonly add: Expression }>> };
+  readonly max_event_age?: string;
+  readonly profile?: Readonly<Record<string, PropertyForm>>;
+  readonly channels?: Readonly<Record<string, { readonly device?: boolean; readonly description?: string } | null>>;
+  readonly categories?: Readonly<Record<string, { readonly default: 'in' | 'out'; readonly description?: string }>>;
+  readonly classes?: Readonly<Record<string, ClassForm>>;
+  readonly caps?: Readonly<Record<string, CapForm>>;
+  readonly limits?: Readonly<Partial<Record<LimitName, number>>>;
+}
+
+export interface ClassForm {
+  readonly consent: 'required' | 'not_needed';
+  readonly capped: boolean;
+  readonly promise: 'at_most_once' | 'at_least_once';
+  readonly description?: string;
+}
+
+export interface CapForm {
+  readonly max: number;
+  readonly per: string;
+  readonly category?: string;
+  readonly channel?: string;
+}
+
+export type LimitName =
+  'recent_event_ids' | 'matches_per_journey' | 'keys_per_tracker' | 'moments_per_key' | 'ledger' | 'devices' | 'profile_attributes';
+
+/** `string`, `long?`, or the long form of it. */
+export type PropertyForm = string | { readonly type: string; readonly description?: string };
+
+export type EventsFile = Readonly<Record<string, EventForm | null>>;
+
+export interface EventForm {
+  readonly description?: string;
+  readonly activity?: boolean;
+  readonly properties?: Readonly<Record<string, PropertyForm>> | null;
+}
+
+/** CEL. YAML reads `true` and `3` as what they are: they are valid CEL all the same. */
+export type Expression = string | number | boolean;
+export type ConditionForm = string | boolean | null;
+export type MatcherForm = string | { readonly event: string; readonly where?: ConditionForm; readonly per?: 'key' | 'user' };
+export type MatchersForm = MatcherForm | readonly MatcherForm[];
+
+export interface JourneyFile {
+  readonly name: string;
+  readonly description?: string;
+  readonly on: string | OnForm;
+  readonly key?: string;
+  readonly audience?: ConditionForm;
+  readonly cancel_on?: MatchersForm;
+  readonly goal?: MatchersForm;
+  readonly expires?: string;
+  readonly reentry?: string;
+  readonly steps: readonly SendForm[];
+}
+
+export interface OnForm {
+  readonly event?: string;
+  readonly where?: ConditionForm;
+  readonly absence?: { readonly after: MatcherForm; readonly without: MatchersForm; readonly within: string };
+  readonly inactive?: { readonly after?: MatcherForm; readonly for: string };
+  readonly session_ended?: { readonly where?: ConditionForm; readonly delay?: string } | null;
+}
+
+export interface SendForm {
+  readonly send: string;
+  readonly channels: readonly string[];
+  readonly class: string;
+  readonly category?: string;
+  readonly template?: string;
+  readonly ttl: string;
+  readonly collapse_key?: string;
+  readonly data?: Readonly<Record<string, Expression>>;
+}
+
+export interface TemplateFile {
+  readonly name: string;
+  readonly description?: string;
+  readonly default: string;
+  readonly messages: Readonly<Record<string, MessageForm>>;
+}
+
+export type MessageField = 'title' | 'body' | 'url' | 'image';
+
+export interface MessageForm {
+  readonly title: string | number;
+  readonly body: string | number;
+  readonly url?: string | number;
+  readonly image?: string | number;
+  readonly channels?: Readonly<Record<string, Readonly<Partial<Record<MessageField, string | number>>>>>;
+}

@@ -1,0 +1,132 @@
+import { readFileSync } from 'node:fs';
+import { Ajv } from 'ajv';
+import type { ErrorObject, ValidateFunction } from 'ajv';
+import type { Issue } from './issue.ts';
+import type { Path, Source } from './source.ts';
+import { didYouMean } from './suggest.ts';
+
+export type FileKind = 'topology' | 'events' | 'journey' | 'template' | 'scenarios';
+
+/** The published JSON Schemas are the only statement of the shape; `x-expects` in them is what a person is told. */
+const FOLDER = new URL('../../schemas/topology/', import.meta.url);
+const validators = new Map<FileKind, ValidateFunction>();
+
+function validatorOf(kind: FileKind): ValidateFunction {
+  const known = validators.get(kind);
+  if (known !== undefined) return known;
+  const ajv = new Ajv({ allErrors: true, verbose: true, allowUnionTypes: true, strictRequired: false, strictTypes: false });
+  ajv.addKeyword('x-expects');
+  const schema = JSON.parse(readFileSync(new URL(`${kind}.schema.json`, FOLDER), 'utf8')) as object;
+  const validate = ajv.compile(schema);
+  validators.set(kind, validate);
+  return validate;
+}
+
+/** Everything in the file that does not have the shape of its kind. */
+export function shapeIssues(kind: FileKind, source: Source, value: unknown): Issue[] {
+  const validate = validatorOf(kind);
+  if (validate(value)) return [];
+  const issues = new Map<string, Issue>();
+  for (const error of validate.errors ?? []) {
+    const issue = translate(source, error);
+    if (issue === null) continue;
+    // One thing that is wrong breaks several keywords (type and pattern): it is said once.
+    const key = `${issue.line}:${issue.column}:${/^`[^`]*`/.exec(issue.message)?.[0] ?? issue.message}`;
+    if (!issues.has(key)) issues.set(key, issue);
+  }
+  return [...issues.values()];
+}
+
+function translate(source: Source, error: ErrorObject): Issue | null {
+  const path = error.instancePath
+    .split('/')
+    .slice(1)
+    .map((step) => step.replace(/~1/g, '/').replace(/~0/g, '~'));
+  const schema = error.parentSchema as Readonly<Record<string, unknown>>;
+  const params = error.params as Readonly<Record<string, unknown>>;
+  switch (error.keyword) {
+    case 'additionalProperties': {
+      const key = String(params['additionalProperty']);
+      const known = Object.keys((schema['properties'] as object | undefined) ?? {});
+      return source.issueAtKey([...path, key], `\`${key}\` is not known here`, didYouMean(key, known));
+    }
+    case 'required': {
+      const key = String(params['missingProperty']);
+      return source.issueAtKey(path, `\`${key}\` is missing${inside(path)}`, describe(schema, key));
+    }
+    case 'propertyNames': {
+      const key = String(params['propertyName']);
+      const names = schema['propertyNames'] as Readonly<Record<string, unknown>>;
+      return source.issueAtKey([...path, key], `\`${key}\` cannot be a name here`, `it must be ${expectation(names)}`);
+    }
+    case 'minItems':
+    case 'minProperties':
+      return source.issue(path, `\`${nameOf(path)}\` is empty`, `it must be ${expectation(schema)}`);
+    case 'enum': {
+      const allowed = (params['allowedValues'] as readonly unknown[]).map(String);
+      const value = String(error.data);
+      return source.issue(path, `\`${nameOf(path)}\` cannot be ${show(error.data)}`, didYouMean(value, allowed, 'one of'));
+    }
+    default: {
+      if (error.schemaPath.includes('/propertyNames/')) return null;
+      return source.issue(path, `\`${nameOf(path)}\` must be ${expectation(schema)}, not ${show(error.data)}`, hintFor(schema, error.data));
+    }
+  }
+}
+
+function expectation(schema: Readonly<Record<string, unknown>>): string {
+  if (typeof schema['x-expects'] === 'string') return schema['x-expects'];
+  const type = schema['type'];
+  if (type === 'string') return 'a text';
+  if (type === 'object') return 'a mapping';
+  if (type === 'array') return 'a list';
+  return 'something else';
+}
+
+function hintFor(schema: Readonly<Record<string, unknown>>, value: unknown): string | null {
+  if (typeof schema['x-expects'] !== 'string') return null;
+  if (schema['x-expects'].startsWith('a duration') && typeof value === 'number')
+    return `${value} of what? write ${value}s, ${value}m or ${value}h`;
+  if (schema['x-expects'].startsWith('one of string') && typeof value === 'string') return typeHint(value);
+  return null;
+}
+
+const OTHER_TYPES: Readonly<Record<string, string>> = {
+  int: 'long',
+  integer: 'long',
+  int64: 'long',
+  number: 'double',
+  float: 'double',
+  decimal: 'double',
+  bool: 'boolean',
+  text: 'string',
+  str: 'string',
+};
+
+function typeHint(value: string): string | null {
+  const optional = value.endsWith('?') ? '?' : '';
+  const other = OTHER_TYPES[value.replace(/\?$/, '').toLowerCase()];
+  return other === undefined ? didYouMean(value, ['string', 'long', 'double', 'boolean']) : `write \`${other}${optional}\``;
+}
+
+function describe(schema: Readonly<Record<string, unknown>>, key: string): string | null {
+  const properties = schema['properties'] as Readonly<Record<string, { readonly description?: string }>> | undefined;
+  const description = properties?.[key]?.description;
+  return description === undefined ? null : `${key}: ${description}`;
+}
+
+function nameOf(path: Path): string {
+  const name = path.findLast((step) => !/^\d+$/.test(String(step)));
+  return name === undefined ? 'this file' : String(name);
+}
+
+function inside(path: Path): string {
+  return path.length === 0 ? '' : ` in \`${nameOf(path)}\``;
+}
+
+function show(value: unknown): string {
+  if (value === null || value === undefined) return 'empty';
+  if (Array.isArray(value)) return 'a list';
+  if (typeof value === 'object') return 'a mapping';
+  return typeof value === 'string' ? `\`${value}\`` : JSON.stringify(value);
+}

@@ -10,7 +10,7 @@ export const MAX_USER_ID_BYTES = 256;
 /** What a timeline record turned out to be. */
 export type Input =
   | { readonly kind: 'event'; readonly event: Event }
-  | { readonly kind: 'tick'; readonly maxTimers: number }
+  | { readonly kind: 'tick'; readonly maxTimers: number; readonly upToMs: number | null }
   | { readonly kind: 'refused'; readonly refusal: Refusal };
 
 /**
@@ -30,7 +30,7 @@ export function readInput(codec: Codec, source: TopicPartition, record: LogRecor
   if (decoded.record === 'lull.v1.Control') {
     const { tick } = decoded.value;
     if (tick === null) return refused('unknown_control', 'a control record that this version does not know');
-    return { kind: 'tick', maxTimers: tick.maxTimers };
+    return { kind: 'tick', maxTimers: tick.maxTimers, upToMs: tick.upTo };
   }
   if (decoded.record !== 'lull.v1.ProductEvent') return refused('unexpected_schema', `${decoded.record} does not belong on the timeline`);
   if (record.key === null) return refused('null_key', 'a product event without a key: its user has no order');

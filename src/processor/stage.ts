@@ -42,7 +42,7 @@ export function createProcessorStage(options: ProcessorStageOptions): Stage {
   const { codec, log, topics } = options;
   const maxTimers = options.maxTimersPerTick ?? 1_000;
   const appendTick = async (partition: number): Promise<void> => {
-    const value = codec.encode('lull.v1.Control', { tick: { maxTimers, upTo: null } });
+    const value = codec.encode('lull.v1.Control', { tick: { maxTimers } });
     await log.append([{ topic: topics.timeline, partition, key: null, value }]);
   };
   return {

@@ -27,7 +27,7 @@ export class Tally {
   report(observer: ProcessorObserver, nowMs: number): void {
     for (const [type, count] of this.events) observer.events(type, count);
     for (const decision of this.#decisions) observer.decision(decision);
-    for (const command of this.#commands) observer.command(command, Math.max(0, nowMs - command.decidedAtMs) / 1000);
+    for (const command of this.#commands) observer.command(command, Math.max(0, nowMs - command.dueAtMs) / 1000);
     for (const reason of this.refused) observer.deadLetter(reason);
     if (this.#duplicates > 0) observer.duplicates(this.#duplicates);
     if (this.#lateSuppressions > 0) observer.lateSuppressions(this.#lateSuppressions);

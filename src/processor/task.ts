@@ -122,14 +122,14 @@ export class ProcessorTask implements StageTask {
   }
 
   async #takeAll(records: readonly LogRecord[], inputs: readonly Input[], nextOffset: number, commit: Commit): Promise<void> {
-    const live = this.#options.historical === null;
+    const { historical } = this.#options;
     for (const [i, input] of inputs.entries()) {
       const record = records[i] as LogRecord;
-      if (!live) await this.#passTime(record, record.timestampMs - (this.#options.historical?.allowedLatenessMs ?? 0), commit);
+      if (historical !== null) await this.#passTime(record, record.timestampMs - historical.allowedLatenessMs, commit);
       this.#nowMs = Math.max(this.#nowMs, record.timestampMs);
       if (input.kind === 'refused') this.#overlay.refuse(record, input.refusal);
       else if (input.kind === 'event') await this.#takeEvent(record, input.event);
-      else if (live) await this.#takeTick(record, input.maxTimers);
+      else if (historical === null) await this.#takeTick(record, input);
       if (this.#overlay.full) await this.#commit(commit, record.offset + 1);
     }
     await this.#commit(commit, nextOffset);
@@ -163,9 +163,9 @@ export class ProcessorTask implements StageTask {
     this.#overlay.event(record, before, () => onEvent(before, event, this.#nowMs, program));
   }
 
-  async #takeTick(record: LogRecord, maxTimers: number): Promise<void> {
+  async #takeTick(record: LogRecord, tick: Extract<Input, { kind: 'tick' }>): Promise<void> {
     this.#options.observer.tick();
-    await this.#fire(record, this.#nowMs, maxTimers);
+    await this.#fire(record, Math.min(this.#nowMs, tick.upToMs ?? Infinity), tick.maxTimers);
     await this.#schedule();
     this.#ticker.read(record.timestampMs);
   }

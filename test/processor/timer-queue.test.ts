@@ -44,8 +44,10 @@ describe('the timer queue', () => {
           }
         }
         const rest: string[] = [];
-        for (await queue.load(); queue.peek() !== undefined; await queue.load()) {
-          const timer = queue.pop() as IndexedTimer;
+        for (;;) {
+          await queue.load();
+          const timer = queue.pop();
+          if (timer === undefined) break;
           model.delete(timer.key.toString('latin1'));
           rest.push(timer.key.toString('latin1'));
         }

@@ -97,7 +97,7 @@ export async function servePage(options: PageOptions): Promise<Page> {
   app.get('/', async (_request, reply) => asset(reply, 'index.html'));
   app.get('/sw.js', async (_request, reply) => asset(reply, 'sw.js'));
   app.get<{ Params: { name: string } }>('/assets/:name', async (request, reply) => asset(reply, request.params.name));
-  app.get<{ Params: { name: string } }>('/assets/products/:name', async (request, reply) => {
+  app.get<{ Params: { name: string } }>('/products/:name', async (request, reply) => {
     const drawing = drawingOf(request.params.name.replace(/\.svg$/, ''));
     return drawing === undefined ? reply.code(404).send({ error: 'there is no such product' }) : reply.type(TYPES['.svg']!).send(drawing);
   });

@@ -12,6 +12,8 @@ const PER_PERSON = 40;
 const PER_CHANGE = 60;
 const PUSHES = 500;
 
+export type ReadEvent = Pick<Event, 'eventId' | 'userId' | 'type' | 'occurredAtMs' | 'properties'>;
+
 interface Memory {
   person: PersonView;
   readonly events: Recent<EventView>;
@@ -47,9 +49,14 @@ export class Tally {
     this.#duplicates = options.duplicates ?? (() => 0);
   }
 
-  /** A product event of the timeline. Feedback that Lull's own senders wrote is not one. */
-  event(event: Pick<Event, 'eventId' | 'userId' | 'type' | 'occurredAtMs' | 'properties'>): void {
+  /** A product event of the timeline. */
+  event(event: ReadEvent): void {
     this.#events++;
+    this.feedback(event);
+  }
+
+  /** What Lull's own senders told the timeline: shown with the rest, but nothing that a shopper did. */
+  feedback(event: ReadEvent): void {
     // A push address is a credential, and nothing to read either.
     const { value: _address, ...properties } = event.properties;
     const view = { eventId: event.eventId, userId: event.userId, type: event.type, atMs: event.occurredAtMs, properties };
@@ -87,7 +94,6 @@ export class Tally {
   }
 
   command(command: SendCommand): void {
-    const sku = command.data['sku'];
     this.#push({
       commandId: command.commandId,
       userId: command.userId,
@@ -95,7 +101,7 @@ export class Tally {
       journey: command.journey,
       title: command.content?.title ?? '',
       body: command.content?.body ?? '',
-      sku: sku ?? null,
+      image: command.content?.image ?? null,
       channel: command.channel,
       decidedAtMs: command.decidedAtMs,
       state: 'waiting',

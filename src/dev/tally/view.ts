@@ -73,8 +73,8 @@ export interface PushView {
   readonly journey: string;
   readonly title: string;
   readonly body: string;
-  /** The picture, where the message's data names a product. */
-  readonly sku: string | null;
+  /** Address of the message's picture. */
+  readonly image: string | null;
   readonly channel: string;
   readonly decidedAtMs: number;
   /** `waiting` until the first acceptance, or until every device has its final answer. */

@@ -86,8 +86,8 @@ function command(commandId: string, deviceIds: readonly string[] = ['d1']): Send
     expiresAtMs: 60,
     ttlMs: 54,
     collapseKey: null,
-    content: { title: 'Still there', body: 'Your cart', url: null, image: null },
-    data: { sku: 'kettle' },
+    content: { title: 'Still there', body: 'Your cart', url: null, image: 'http://127.0.0.1/kettle.svg' },
+    data: {},
     devices: deviceIds.map((deviceId) => ({ deviceId, kind: 'webpush', value: 'secret address' })),
     topologyHash: 'h',
     traceParent: null,
@@ -109,6 +109,14 @@ describe('the tally', () => {
     expect(tally.figures()).toMatchObject({ sessions: 6, openSessions: 1 });
     tally.user('a', null);
     expect(tally.figures()).toMatchObject({ sessions: 6, openSessions: 0 });
+  });
+
+  it('shows what a sender told the timeline and does not count it as something that a shopper did', () => {
+    const tally = new Tally();
+    tally.event({ eventId: 'e1', userId: 'u', type: 'app_opened', occurredAtMs: 1, properties: {} });
+    tally.feedback({ eventId: 'e2', userId: 'u', type: '$device_unreachable', occurredAtMs: 2, properties: {} });
+    expect(tally.figures().events).toBe(1);
+    expect(tally.history('u')!.events.map((event) => event.type)).toEqual(['app_opened', '$device_unreachable']);
   });
 
   it('tells which patterns decide within a horizon', () => {
@@ -186,7 +194,7 @@ describe('the tally', () => {
   it('follows a push from waiting to its end', () => {
     const tally = new Tally();
     tally.command(command('c1'));
-    expect(tally.history('u')!.pushes).toMatchObject([{ commandId: 'c1', state: 'waiting', sku: 'kettle' }]);
+    expect(tally.history('u')!.pushes).toMatchObject([{ commandId: 'c1', state: 'waiting', image: 'http://127.0.0.1/kettle.svg' }]);
     tally.outcome(outcome('c1', 'd1', false));
     expect(tally.history('u')!.pushes).toMatchObject([{ state: 'undelivered', reason: 'device_dead' }]);
     expect(tally.figures()).toMatchObject({ commands: 1, accepted: 0, undelivered: { device_dead: 1 } });

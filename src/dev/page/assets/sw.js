@@ -10,7 +10,7 @@ self.addEventListener('push', (event) => {
     self.registration.showNotification(notification.title, {
       body: notification.body,
       tag: notification.tag,
-      icon: notification.icon ?? '/assets/mark.svg',
+      icon: notification.image ?? '/assets/mark.svg',
       data: { navigate: notification.navigate },
     }),
   );

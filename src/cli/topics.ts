@@ -1,5 +1,5 @@
 import type { LogAdmin } from '../log/port.ts';
-import { differences, specOf, topicPlans } from '../log/topics.ts';
+import { differences, partitionDifference, specOf, topicPlans } from '../log/topics.ts';
 import type { TopicDifference } from '../log/topics.ts';
 import { CommandError } from './errors.ts';
 
@@ -25,8 +25,11 @@ export interface TopicOptions {
 export async function checkTopics(admin: LogAdmin, { prefix, partitions, isPartitionsGiven = false }: TopicOptions): Promise<TopicCheck> {
   const plans = topicPlans(prefix);
   const existing = await admin.describeTopics(plans.map(({ topic }) => topic));
-  const expected = isPartitionsGiven ? partitions : (existing.get(plans[0]!.topic)?.partitions ?? partitions);
-  const all = differences(plans, existing, expected);
+  const timeline = existing.get(plans[0]!.topic)?.partitions;
+  const expected = timeline ?? partitions;
+  const all = [...differences(plans, existing, expected)];
+  // Said once: the other topics go by the timeline.
+  if (isPartitionsGiven && expected !== partitions) all.unshift(partitionDifference(plans[0]!.topic, expected, partitions));
   return {
     partitions: expected,
     topics: plans.map(({ topic }) => topic),

@@ -139,17 +139,7 @@ export function differences(
       ];
     const wrong = plan.settings.filter((setting) => !holds(setting, found.config[setting.name]));
     return [
-      ...(found.partitions === partitions
-        ? []
-        : [
-            {
-              topic: plan.topic,
-              setting: 'partitions',
-              got: String(found.partitions),
-              expected: String(partitions),
-              mend: 'a user has to be the same partition in every topic, and the count is fixed for life: recreate the topic, or use another --prefix',
-            },
-          ]),
+      ...(found.partitions === partitions ? [] : [partitionDifference(plan.topic, found.partitions, partitions)]),
       ...wrong.map((setting) => ({
         topic: plan.topic,
         setting: setting.name,
@@ -159,6 +149,12 @@ export function differences(
       })),
     ];
   });
+}
+
+export function partitionDifference(topic: string, got: number, expected: number): TopicDifference {
+  const mend =
+    'a user has to be the same partition in every topic, and the count is fixed for life: recreate the topic, or use another prefix';
+  return { topic, setting: 'partitions', got: String(got), expected: String(expected), mend };
 }
 
 function holds({ value, holds }: TopicSetting, got: string | undefined): boolean {

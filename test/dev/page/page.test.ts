@@ -1,0 +1,107 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Browser } from 'puppeteer-core';
+import { servePage, type Page } from '../../../src/dev/page/server.ts';
+import { shopEvents } from '../../../src/dev/shop/shop.ts';
+import { Tally } from '../../../src/dev/tally/tally.ts';
+import { chromium, launchChromium } from '../../setup/chromium.ts';
+import { LAYOUT, openPage, texts, WIDTHS, type Layout } from '../../setup/page-checks.ts';
+
+/** The page on its own: what it does with what a tally tells. The whole demo is in `test/e2e/page.test.ts`. */
+describe.skipIf(chromium === undefined)('the page in Chromium', () => {
+  let browser: Browser;
+  let served: Page;
+  const tally = new Tally();
+  const trigger = { topic: 'lull.timeline', partition: 0, offset: 1, eventId: 'e1' };
+
+  function decide(userId: string, commandId: string, failing: string | null): void {
+    const checks = ['goal', 'consent', 'device', 'cap'].map((name) => ({
+      name,
+      passed: name !== failing,
+      detail: name === failing ? 'out of reminders' : '',
+    }));
+    tally.decision({
+      ...{ userId, journey: 'cart_abandoned', step: 'remind', occurrence: commandId, key: '', checks, commandId, trigger },
+      ...{ outcome: failing === null ? 'sent' : 'rejected', reason: failing ?? 'sent', channel: failing === null ? 'webpush' : null },
+      ...{ dueAtMs: Date.now(), decidedAtMs: Date.now(), topology: 'shop', topologyHash: 'h' },
+    });
+  }
+
+  function send(userId: string, commandId: string, image: string | null): void {
+    const content = { title: '<b>Your Enamel kettle</b> is still in the cart', body: 'Shall we keep it for you?', url: null, image };
+    tally.command({
+      ...{ commandId, app: 'lull', userId, journey: 'cart_abandoned', step: 'remind', occurrence: commandId, class: 'marketing' },
+      ...{ promise: 'at_most_once', category: 'reminders', channel: 'webpush', trigger, dueAtMs: Date.now(), decidedAtMs: Date.now() },
+      ...{ expiresAtMs: Date.now() + 1000, ttlMs: 1000, collapseKey: null, content, data: {} },
+      ...{ devices: [{ deviceId: 'd', kind: 'webpush', value: 'v' }], topologyHash: 'h', traceParent: null },
+    });
+  }
+
+  beforeAll(async () => {
+    served = await servePage({ source: tally, gapMs: 6_000, links: [{ label: 'Metrics', href: '/metrics' }], about: 'A test.' });
+    const openedAtMs = Date.now() - 20_000;
+    for (const event of shopEvents({ seed: '1', run: 'r', shoppers: 30, gapMs: 6_000, category: 'reminders', addressOf: () => 'v' })) {
+      if (event.arrivesAtMs > 20_000) break;
+      tally.event({ ...event, occurredAtMs: openedAtMs + event.occurredAtMs });
+    }
+    decide('shopper-001', 'c1', null);
+    send('shopper-001', 'c1', `${served.url}products/kettle.svg`);
+    decide('shopper-006', 'c2', 'consent');
+    browser = await launchChromium();
+  });
+
+  afterAll(async () => {
+    await browser?.close();
+    await served?.close();
+  });
+
+  it.each(WIDTHS)('shows lanes, decisions and a push at %i px, with nothing to complain about', async (width) => {
+    const { page, complaints } = await openPage(browser, served.url, width);
+    await page.waitForSelector('.lane:not([hidden]) .who');
+    await page.waitForSelector('.notice .picture');
+    expect(await texts(page, '.decision')).toEqual([
+      expect.stringContaining('Held back for shopper-006'),
+      expect.stringContaining('Sent to shopper-001'),
+    ]);
+    // What is written in a message is text, whatever it looks like.
+    expect(await texts(page, '.notice b')).toEqual(['<b>Your Enamel kettle</b> is still in the cart']);
+
+    await page.click('.decision .checks summary');
+    await page.waitForSelector('.check-list .no');
+    await page.click('.decision .who');
+    await page.waitForSelector('.person[open] .log');
+    const layout = (await page.evaluate(LAYOUT)) as Layout;
+    expect(layout.small).toEqual([]);
+    expect(layout.scrollWidth).toBeLessThanOrEqual(layout.width);
+    expect(complaints).toEqual([]);
+    await page.close();
+  });
+
+  it('goes on with what comes while it is open, and keeps its lists short', async () => {
+    const { page, complaints } = await openPage(browser, served.url, 1280);
+    await page.waitForSelector('.lane:not([hidden])');
+    for (let i = 0; i < 200; i++) {
+      tally.event({ eventId: `late-${i}`, userId: 'shopper-002', type: 'app_opened', occurredAtMs: Date.now(), properties: {} });
+      decide('shopper-002', `late-${i}`, 'cap');
+    }
+    await page.waitForFunction(`document.querySelector('[data-figure="decisions"]').textContent === '202'`);
+    for (const [list, most] of [
+      ['#decision-list', 9],
+      ['#stream', 7],
+      ['#lanes', 9],
+      ['#earlier', 5],
+    ] as const)
+      expect((await texts(page, `${list} > li`)).length).toBeLessThanOrEqual(most);
+    expect(complaints).toEqual([]);
+    await page.close();
+  });
+
+  it('says that it has ended, and leaves the last figures', async () => {
+    const ending = await servePage({ source: tally, gapMs: 6_000, links: [], about: 'A test.' });
+    const { page } = await openPage(browser, ending.url, 390);
+    await page.waitForSelector('[data-state="live"]');
+    await ending.close();
+    await page.waitForSelector('[data-state="ended"]');
+    expect(await texts(page, '[data-figure="commands"]')).toEqual(['1']);
+    await page.close();
+  });
+});

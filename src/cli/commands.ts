@@ -3,6 +3,11 @@ import type { CommandEntry } from './command.ts';
 /** In the order of the help: what a newcomer meets first comes first. */
 export const COMMANDS: readonly CommandEntry[] = [
   {
+    name: 'process',
+    summary: 'run a processor: decide from the timeline what to send',
+    define: async () => (await import('./commands/process.ts')).process,
+  },
+  {
     name: 'topics',
     summary: "create or check Lull's topics and schemas",
     define: async () => (await import('./commands/topics.ts')).topics,

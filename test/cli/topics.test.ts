@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createKafkaLog } from '../../src/log/kafka/log.ts';
 import type { Log } from '../../src/log/port.ts';
 import { specOf, topicNames, topicPlans } from '../../src/log/topics.ts';
-import { bootstrap } from '../setup/env.ts';
+import { bootstrap, registryUrl } from '../setup/env.ts';
 import { lull } from './run.ts';
 
 let log: Log;
@@ -49,7 +49,36 @@ describe('lull topics', () => {
     expect(again).toMatchObject({ code: 0, stderr: '' });
     expect(JSON.parse(again.stdout)).toMatchObject({ partitions: 2, created: [], existing: names });
     const check = await topics(prefix, 'check');
-    expect(check).toEqual({ code: 0, stderr: '', stdout: `${names.length} topics of ${prefix} are as they have to be (2 partitions)\n` });
+    expect(check).toEqual({
+      code: 0,
+      stderr: '',
+      stdout: `${names.length} topics of ${prefix} are as they have to be (2 partitions)\nno registry was given: schemas were not checked\n`,
+    });
+  });
+
+  it('registers the schemas where there is a registry, and checks them', async () => {
+    const prefix = newPrefix();
+    const env = { LULL_BOOTSTRAP: bootstrap(), LULL_REGISTRY: registryUrl() };
+    const args = ['--prefix', prefix, '--json'];
+    const created = await lull(['topics', 'create', ...args, '--partitions', '1', '--replication-factor', '1'], env);
+    expect(created).toMatchObject({ code: 0, stderr: '' });
+    const { schemas } = JSON.parse(created.stdout) as { schemas: Record<string, number> };
+    expect(Object.keys(schemas)).toEqual(expect.arrayContaining(['lull.v1.ProductEvent', 'lull.v1.Control', 'lull.v1.SendCommand']));
+    for (const [subject, id] of Object.entries(schemas)) {
+      const response = await fetch(`${registryUrl()}/schemas/ids/${id}`);
+      expect(((await response.json()) as { schema: string }).schema).toContain(subject.split('.').at(-1));
+    }
+    const check = await lull(['topics', 'check', ...args], env);
+    expect(check.code).toBe(0);
+    expect(JSON.parse(check.stdout)).toMatchObject({ missing: [], differences: [], schemas });
+  });
+
+  it('creates no topic where the registry cannot be reached', async () => {
+    const prefix = newPrefix();
+    const { code, stdout, stderr } = await topics(prefix, 'create', '--replication-factor', '1', '--registry', 'http://127.0.0.1:1');
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toMatch(/^lull: schema registry http:\/\/127\.0\.0\.1:1 cannot be reached[^\n]*\n$/);
+    expect(await log.admin.partitions(topicNames(prefix).timeline)).toBeUndefined();
   });
 
   it('names every difference and how to mend it, and then creates nothing', async () => {

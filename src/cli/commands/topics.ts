@@ -1,10 +1,15 @@
 import type { Command } from 'commander';
+import { SchemaNotRegisteredError } from '../../avro/errors.ts';
+import { checkSchemas, registerSchemas } from '../../avro/register.ts';
+import { createRegistry } from '../../avro/registry.ts';
+import { createKafkaLog } from '../../log/kafka/log.ts';
+import type { LogAdmin } from '../../log/port.ts';
 import type { Config } from '../config.ts';
 import { commandConfig } from '../context.ts';
 import { CommandError } from '../errors.ts';
 import { kafkaLogOptions } from '../kafka.ts';
+import { registryOptions } from '../registry.ts';
 import { checkTopics, createMissingTopics, describeDifferences, describeMissing } from '../topics.ts';
-import type { LogAdmin } from '../../log/port.ts';
 
 export function topics(command: Command): void {
   command
@@ -14,62 +19,85 @@ export function topics(command: Command): void {
   const create = command.command('create');
   create
     .description(
-      'Creates the topics that are missing and registers the schemas. Topics that exist are checked, never changed; run it as often as you like.',
+      'Registers the schemas and creates the topics that are missing. Topics that exist are checked, never changed; run it as often as you like. Without a registry, no schemas are registered.',
     )
     .option('--partitions <n>', 'partitions of every topic; fixed for life (default: those of an existing timeline, else 24)')
     .option('--replication-factor <n>', 'replicas of every topic (default: 3; a single broker needs 1)')
-    .option('--json', 'one JSON object: {partitions, created, existing, schemas}')
-    .action(async (options: { json?: true; partitions?: string }) => {
+    .option('--json', 'one JSON object: {partitions, created, existing, schemas: {record: id} or null}')
+    .action(async (options: { json?: true }) => {
       const { config, sources } = commandConfig(create);
+      const topicOptions = { ...config, isPartitionsGiven: sources.partitions !== 'default' };
       const result = await withAdmin(config, async (admin) => {
-        const { topics } = await checkTopics(admin, config);
-        const created = await createMissingTopics(admin, { ...config, isPartitionsGiven: sources.partitions !== 'default' });
-        const { partitions } = await checkTopics(admin, config);
-        return { partitions, created, existing: topics.filter((topic) => !created.includes(topic)) };
+        // What can be refused is asked first, so that a refusal leaves nothing behind.
+        const { topics, differences } = await checkTopics(admin, topicOptions);
+        if (differences.length > 0) throw new CommandError(describeDifferences(differences).join('\n'));
+        const registry = registryOptions(config);
+        const schemas = registry === undefined ? null : await registerSchemas(createRegistry(registry));
+        const created = await createMissingTopics(admin, topicOptions);
+        const { partitions } = await checkTopics(admin, topicOptions);
+        return { partitions, created, existing: topics.filter((topic) => !created.includes(topic)), schemas };
       });
       if (options.json) {
         print(result);
         return;
       }
-      for (const topic of result.created) process.stdout.write(`created   ${topic} (${result.partitions} partitions)\n`);
-      for (const topic of result.existing) process.stdout.write(`as it is  ${topic}\n`);
+      for (const topic of result.created) say(`created     ${topic} (${result.partitions} partitions)`);
+      for (const topic of result.existing) say(`as it is    ${topic}`);
+      for (const [record, id] of Object.entries(result.schemas ?? {})) say(`registered  ${record} (id ${id})`);
+      if (result.schemas === null) say('no schemas  give --registry URL to register them');
     });
 
   const check = command.command('check');
   check
     .description(
-      'Compares the topics with what they have to be and says how to mend each difference. Changes nothing. Exit code 1 if there is one.',
+      'Compares the topics, and the schemas where a registry is given, with what they have to be, and says how to mend each difference. Changes nothing. Exit code 1 if there is one.',
     )
-    .option('--json', 'one JSON object: {partitions, topics, missing, differences: [{topic, setting, got, expected, mend}]}')
+    .option('--json', 'one JSON object: {partitions, topics, missing, differences: [{topic, setting, got, expected, mend}], schemas}')
     .action(async (options: { json?: true }) => {
       const { config } = commandConfig(check);
-      const result = await withAdmin(config, (admin) => checkTopics(admin, config));
-      const isGood = result.missing.length === 0 && result.differences.length === 0;
+      const result = await withAdmin(config, async (admin) => ({
+        ...(await checkTopics(admin, config)),
+        schemas: await schemasOf(config),
+      }));
+      const problems = [
+        ...(result.missing.length === 0 ? [] : [describeMissing(result.missing, config.prefix)]),
+        ...describeDifferences(result.differences),
+        ...(typeof result.schemas === 'string' ? [result.schemas] : []),
+      ];
       if (options.json) {
         print(result);
-        if (!isGood) process.exitCode = 1;
+        if (problems.length > 0) process.exitCode = 1;
         return;
       }
-      if (isGood) {
-        process.stdout.write(
-          `${result.topics.length} topics of ${config.prefix} are as they have to be (${result.partitions} partitions)\n`,
-        );
-        return;
-      }
-      const missing = result.missing.length === 0 ? [] : [describeMissing(result.missing, config.prefix)];
-      throw new CommandError([...missing, ...describeDifferences(result.differences)].join('\n'));
+      if (problems.length > 0) throw new CommandError(problems.join('\n'));
+      say(`${result.topics.length} topics of ${config.prefix} are as they have to be (${result.partitions} partitions)`);
+      say(result.schemas === null ? 'no registry was given: schemas were not checked' : 'the schemas are registered');
     });
 }
 
+/** The ids; null without a registry; the problem, in words, where some are missing. */
+async function schemasOf(config: Config): Promise<Readonly<Record<string, number>> | string | null> {
+  const registry = registryOptions(config);
+  if (registry === undefined) return null;
+  try {
+    return await checkSchemas(createRegistry(registry));
+  } catch (error) {
+    if (error instanceof SchemaNotRegisteredError) return error.message;
+    throw error;
+  }
+}
+
 async function withAdmin<T>(config: Config, use: (admin: LogAdmin) => Promise<T>): Promise<T> {
-  const options = kafkaLogOptions(config);
-  const { createKafkaLog } = await import('../../log/kafka/log.ts');
-  const log = createKafkaLog(options);
+  const log = createKafkaLog(kafkaLogOptions(config));
   try {
     return await use(log.admin);
   } finally {
     await log.close();
   }
+}
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`);
 }
 
 function print(value: object): void {

@@ -1,0 +1,71 @@
+import type { EngineObserver, TaskState } from '../engine/observer.ts';
+import type { ProcessorObserver } from '../processor/observer.ts';
+import type { Health } from '../telemetry/health.ts';
+import type { Logger } from '../telemetry/logger.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+
+const RESTORE_PROGRESS_MS = 2_000;
+const STATES: readonly TaskState[] = ['created', 'fencing', 'restoring', 'running', 'closed'];
+
+/** The engine's reports as metrics, log lines and readiness. A process is ready while no task of it is on its way to running. */
+export function engineObserver(stage: string, metrics: Metrics, logger: Logger, health: Health): EngineObserver {
+  const states = new Map<number, TaskState>();
+  const restores = new Map<number, number>();
+  health.addReady({
+    name: stage,
+    problem: () => {
+      const waiting = [...states].filter(([, state]) => state !== 'running' && state !== 'closed');
+      return waiting.length === 0 ? undefined : waiting.map(([partition, state]) => `partition ${partition} is ${state}`).join(', ');
+    },
+  });
+  return {
+    taskState(partition, state) {
+      if (state === 'closed') {
+        states.delete(partition);
+        metrics.lag.remove({ stage, partition: String(partition) });
+      } else states.set(partition, state);
+      for (const name of STATES) {
+        metrics.tasks.set({ stage, state: name }, [...states.values()].filter((other) => other === name).length);
+      }
+      logger.debug({ stage, partition, state }, 'task');
+    },
+    batch(_partition, records, seconds) {
+      metrics.batchRecords.observe({ stage }, records);
+      metrics.batchSeconds.observe({ stage }, seconds);
+    },
+    transaction: (_partition, seconds) => metrics.transactionSeconds.observe({ stage }, seconds),
+    restored(partition, rows, seconds) {
+      metrics.restoreSeconds.observe({ stage }, seconds);
+      metrics.restoredRows.add({ stage }, rows);
+      restores.delete(partition);
+      if (rows > 0) logger.info({ stage, partition, rows, seconds }, 'restored');
+    },
+    restoring({ topic, partition }, position, end) {
+      const last = restores.get(partition) ?? 0;
+      if (Date.now() - last < RESTORE_PROGRESS_MS) return;
+      restores.set(partition, Date.now());
+      if (last > 0) logger.info({ stage, topic, partition, position, end }, 'restoring');
+    },
+    lag: (partition, records) => metrics.lag.set({ stage, partition: String(partition) }, records),
+    fenced: () => metrics.fences.add({ stage }),
+    note: (level, message, fields) => logger[level]({ stage, ...fields }, message),
+  };
+}
+
+export function processorObserver(metrics: Metrics): ProcessorObserver {
+  return {
+    events: (type, count) => metrics.events.add({ type }, count),
+    duplicates: (count) => metrics.duplicates.add({}, count),
+    sessionsOpened: (count) => metrics.sessions.add({}, count),
+    decision: ({ journey, reason }) => metrics.decisions.add({ journey, reason }),
+    command(command, latencySeconds) {
+      metrics.commands.add({ channel: command.channel, class: command.class });
+      metrics.eventToCommand.observe({ channel: command.channel }, latencySeconds);
+    },
+    deadLetter: (reason) => metrics.deadLetters.add({ stage: 'processor', reason }),
+    lateSuppressions: (count) => metrics.lateSuppressions.add({}, count),
+    timerFired: (latenessSeconds) => metrics.timerLateness.observe({}, latenessSeconds),
+    tick: () => metrics.ticks.add({}),
+    wrongPartition: (count) => metrics.wrongPartition.add({}, count),
+  };
+}

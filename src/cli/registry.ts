@@ -1,0 +1,9 @@
+import type { RegistryOptions } from '../avro/registry.ts';
+import type { Config } from './config.ts';
+
+/** How to reach the schema registry; undefined where none is configured. */
+export function registryOptions(config: Config): RegistryOptions | undefined {
+  const { registry: url, registryUsername: username, registryPassword: password } = config;
+  if (url === undefined) return undefined;
+  return { url, ...(username !== undefined && password !== undefined ? { auth: { username, password } } : {}) };
+}

@@ -1,0 +1,40 @@
+import { join } from 'node:path';
+import { META_TABLE } from '../engine/checkpoint.ts';
+import { systemClock } from '../engine/clock.ts';
+import type { Stage } from '../engine/stage.ts';
+import { Worker } from '../engine/worker.ts';
+import { openRocksStore } from '../store/rocks/rocks-store.ts';
+import { engineObserver } from './observers.ts';
+import type { Runtime } from './runtime.ts';
+
+export interface RunStageOptions {
+  /** Historical input: ends by itself at the end of the log. */
+  readonly bounded?: boolean;
+}
+
+/**
+ * Runs a stage in this process until the signal (graceful), the end of bounded input, or a fatal error, with which it rejects. Its store is
+ * `<state folder>/<prefix>-<stage>`.
+ */
+export async function runStage(runtime: Runtime, stage: Stage, signal: AbortSignal, options: RunStageOptions = {}): Promise<void> {
+  const { config, log, logger, metrics, health } = runtime;
+  const store = await openRocksStore({
+    path: join(config.stateFolder, `${config.prefix}-${stage.name}`),
+    tables: [...stage.tables, META_TABLE],
+  });
+  try {
+    const worker = new Worker({
+      ...{ stage, log, store, prefix: config.prefix, clock: systemClock },
+      observer: engineObserver(stage.name, metrics.metrics, logger, health),
+      transactionTimeoutMs: config.transactionTimeoutMs,
+      sessionTimeoutMs: config.sessionTimeoutMs,
+      fetchMaxBytes: config.fetchMaxBytes,
+      drainMs: config.drainMs,
+      bounded: options.bounded ?? false,
+    });
+    health.started();
+    await worker.run(signal);
+  } finally {
+    await store.close();
+  }
+}

@@ -1,0 +1,59 @@
+import { createCodec, type Codec } from '../avro/codec.ts';
+import { checkSchemas } from '../avro/register.ts';
+import { createRegistry, type SchemaRegistry } from '../avro/registry.ts';
+import { createKafkaLog } from '../log/kafka/log.ts';
+import type { Log } from '../log/port.ts';
+import { Health } from '../telemetry/health.ts';
+import { createLogger, type Logger } from '../telemetry/logger.ts';
+import { createMetrics, type MetricsRegistry } from '../telemetry/metrics.ts';
+import { serveTelemetry, type TelemetryServer } from '../telemetry/server.ts';
+import { required } from './config.ts';
+import type { Config } from './config.ts';
+import { kafkaLogOptions } from './kafka.ts';
+import { requireTopics } from './topics.ts';
+
+/** What every long-running command shares: the log, the codec, metrics, health and logging of one process. */
+export interface Runtime {
+  readonly config: Config;
+  readonly log: Log;
+  readonly codec: Codec;
+  readonly logger: Logger;
+  readonly metrics: MetricsRegistry;
+  readonly health: Health;
+  readonly telemetry: TelemetryServer;
+  close(): Promise<void>;
+}
+
+/**
+ * Opens them, after checking that topics and schemas are there and right: nothing has begun when this fails.
+ * @throws UsageError, CommandError, LogUnavailableError, RegistryUnavailableError: one clear line each
+ */
+export async function openRuntime(config: Config): Promise<Runtime> {
+  const logger = createLogger({ level: config.logLevel }).child({ app: config.prefix });
+  const log = createKafkaLog({ ...kafkaLogOptions(config), logger });
+  try {
+    const registry = openRegistry(config);
+    await requireTopics(log.admin, config);
+    const codec = createCodec({ registry, ids: await checkSchemas(registry) });
+    const metrics = createMetrics({ prefix: config.prefix });
+    const health = new Health();
+    const telemetry = await serveTelemetry({ host: config.httpHost, port: config.httpPort, metrics, health });
+    logger.info({ url: telemetry.url }, 'metrics, liveness and readiness are served');
+    const close = async (): Promise<void> => {
+      await telemetry.close();
+      await log.close();
+    };
+    return { config, log, codec, logger, metrics, health, telemetry, close };
+  } catch (error) {
+    await log.close();
+    throw error;
+  }
+}
+
+export function openRegistry(config: Config): SchemaRegistry {
+  const { registryUsername: username, registryPassword: password } = config;
+  return createRegistry({
+    url: required(config, 'registry'),
+    ...(username === undefined || password === undefined ? {} : { auth: { username, password } }),
+  });
+}

@@ -1,0 +1,23 @@
+import { compileTopology, type CompiledTopology } from '../topology/compile.ts';
+import { formatIssue } from '../topology/issue.ts';
+import { CommandError, UsageError } from './errors.ts';
+
+/** `--set name=value`, once per param. */
+export function parseSet(pairs: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    pairs.map((pair) => {
+      const at = pair.indexOf('=');
+      if (at <= 0) throw new UsageError(`--set ${pair}: write it as name=value, for example --set cartWait=3s`);
+      return [pair.slice(0, at), pair.slice(at + 1)];
+    }),
+  );
+}
+
+/** @throws CommandError with every problem of the topology, by file, line and column */
+export function loadTopology(folder: string, app: string, set: readonly string[]): CompiledTopology {
+  const compiled = compileTopology(folder, { app, set: parseSet(set) });
+  if (compiled.ok) return compiled;
+  throw new CommandError(
+    [...compiled.errors.map(formatIssue), `${folder}: the topology is not usable; \`lull check\` says the same`].join('\n'),
+  );
+}

@@ -86,7 +86,7 @@ function tidyTrackers(turn: Turn, ends: number[]): void {
     const kept: [string, readonly Moment[]][] = [];
     let latestMs = 0;
     for (const [key, moments] of Object.entries(lists)) {
-      const living = moments.filter((moment) => moment.atMs > floorMs);
+      const living = moments.filter((moment) => moment.atMs >= floorMs);
       if (living.length === 0) continue;
       kept.push([key, living.length === moments.length ? moments : living]);
       latestMs = Math.max(latestMs, living.at(-1)!.atMs);
@@ -94,7 +94,7 @@ function tidyTrackers(turn: Turn, ends: number[]): void {
     if (kept.length === 0) continue;
     trackers.push([id, Object.fromEntries(kept)]);
     // What a waiting match still holds on to has no end of its own: look again later.
-    const endMs = latestMs + tracker.tracker.keepMs;
+    const endMs = latestMs + tracker.tracker.keepMs + 1;
     ends.push(endMs > nowMs ? endMs : nowMs + Math.max(turn.program.maxEventAgeMs, 1));
   }
   state.trackers = Object.fromEntries(trackers);

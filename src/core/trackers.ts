@@ -69,12 +69,12 @@ export function isBehind(moment: Moment, other: Moment): boolean {
   return moment.atMs > other.atMs || (moment.atMs === other.atMs && moment.offset > other.offset);
 }
 
-/** Moments at or before this are forgotten. */
+/** Moments before this are forgotten. */
 export function floorOf(turn: Turn, { tracker, cancels }: TrackerIndex): number {
   let floorMs = turn.nowMs - tracker.keepMs;
   if (cancels.size === 0) return floorMs;
   for (const match of turn.state.matches)
-    if (cancels.has(match.journey) && match.trigger.occurredAtMs <= floorMs) floorMs = match.trigger.occurredAtMs - 1;
+    if (cancels.has(match.journey)) floorMs = Math.min(floorMs, match.trigger.occurredAtMs);
   return floorMs;
 }
 
@@ -86,7 +86,7 @@ function holdsAny(turn: Turn, event: Event, use: TrackerUse): boolean {
 function remember(turn: Turn, use: TrackerUse, key: string, moment: Moment): void {
   const { tracker } = use;
   const floorMs = floorOf(turn, use);
-  if (moment.atMs <= floorMs) return;
+  if (moment.atMs < floorMs) return;
   const lists = own(turn.state.trackers, tracker.id) ?? NONE;
   const before = own(lists, key);
   const room = before === undefined ? makeRoom(lists, floorMs, turn.program.limits.keysPerTracker) : lists;
@@ -99,7 +99,7 @@ function inserted(before: readonly Moment[], moment: Moment, floorMs: number, ca
   let at = before.length;
   while (at > 0 && isBehind(before[at - 1]!, moment)) at--;
   let from = 0;
-  while (from < at && before[from]!.atMs <= floorMs) from++;
+  while (from < at && before[from]!.atMs < floorMs) from++;
   from = Math.max(from, before.length + 1 - cap);
   if (from > at) return before;
   const after = before.slice(from, at);
@@ -112,7 +112,7 @@ function inserted(before: readonly Moment[], moment: Moment, floorMs: number, ca
 function makeRoom(lists: Readonly<Record<string, readonly Moment[]>>, floorMs: number, limit: number): typeof lists {
   const entries = Object.entries(lists);
   if (entries.length < limit) return lists;
-  const living = entries.filter(([, moments]) => moments.at(-1)!.atMs > floorMs);
+  const living = entries.filter(([, moments]) => moments.at(-1)!.atMs >= floorMs);
   while (living.length >= limit) {
     let oldest = 0;
     for (let i = 1; i < living.length; i++) if (isBehind(living[oldest]![1].at(-1)!, living[i]![1].at(-1)!)) oldest = i;

@@ -2,7 +2,7 @@ import type { ConnectionOptions } from 'node:tls';
 import type { SASLOptions } from 'kafkajs';
 import { KafkaCluster } from './cluster.ts';
 import { Connections } from './connections.ts';
-import type { WireOptions } from './wire.ts';
+import type { Address, WireOptions } from './wire.ts';
 
 /** A logger in pino's shape. */
 export interface LogLines {
@@ -18,6 +18,11 @@ export interface KafkaLogOptions {
   /** Default false. */
   readonly ssl?: boolean | ConnectionOptions;
   readonly sasl?: SASLOptions;
+  /**
+   * Where to connect for an address, also for those that the cluster advertises: for a cluster behind tunnels, and for tests with a proxy in between.
+   * Default: the address itself.
+   */
+  readonly route?: (address: Address) => Address;
   /** Default: silent. What matters comes as an error. */
   readonly logger?: LogLines;
   /** How long to try before `LogUnavailableError`. Default 15,000. */
@@ -46,6 +51,7 @@ export class KafkaClient {
       ...(options.sasl === undefined ? {} : { sasl: options.sasl }),
       connectTimeoutMs: Math.min(CONNECT_TIMEOUT_MS, this.deadlineMs),
       requestTimeoutMs: this.requestTimeoutMs,
+      route: options.route ?? ((address) => address),
       debug: (message) => this.#logger?.debug({ client: 'kafkajs' }, message),
     };
     this.cluster = new KafkaCluster(options.brokers, this.#wire, this.deadlineMs);

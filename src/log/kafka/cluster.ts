@@ -128,7 +128,7 @@ export class KafkaCluster {
   #unavailable(cause: NoAnswerError): LogUnavailableError {
     const addresses = this.#addresses.map(({ host, port }) => `${host}:${port}`).join(', ');
     return new LogUnavailableError(
-      `no Kafka broker answers at ${addresses} (${cause.message}; tried for ${Math.round(this.#deadlineMs / 1000)} s): is it running, and is the address right?`,
+      `no Kafka broker answers at ${addresses} (${cause.message}; tried for ${this.#deadlineMs / 1000} s): is it running, and is the address right?`,
       { cause },
     );
   }

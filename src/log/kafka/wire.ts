@@ -22,6 +22,8 @@ export interface WireOptions {
   readonly sasl?: SASLOptions;
   readonly connectTimeoutMs: number;
   readonly requestTimeoutMs: number;
+  /** Where to connect for an address, bootstrap or advertised. */
+  readonly route: (address: Address) => Address;
   /** kafkajs's own words about a connection; what matters of them comes as an error anyway. */
   readonly debug: (message: string) => void;
 }
@@ -111,8 +113,9 @@ export class BrokerConnection {
     this.address = address;
     const say = (message: string) => options.debug(message);
     const logger = { namespace: () => logger, debug: () => undefined, info: say, warn: say, error: say };
+    const to = options.route(address);
     const connection = new Connection({
-      ...address,
+      ...to,
       logger,
       socketFactory,
       clientId: options.clientId,
@@ -124,7 +127,7 @@ export class BrokerConnection {
     this.#connection = connection;
     // kafkajs's pool has two connections a broker, one of them for fetches. Here every owner has one of its own.
     const connectionPool = {
-      ...address,
+      ...to,
       sasl: options.sasl,
       connectionTimeout: options.connectTimeoutMs,
       isConnected: () => connection.isConnected(),

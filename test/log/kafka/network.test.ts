@@ -1,0 +1,164 @@
+import { createServer, type AddressInfo } from 'node:net';
+import { randomUUID } from 'node:crypto';
+import { expect, test } from 'vitest';
+import { FatalLogError, LogUnavailableError, UnknownResultError } from '../../../src/log/errors.ts';
+import { createKafkaLog } from '../../../src/log/kafka/log.ts';
+import type { Generation } from '../../../src/log/port.ts';
+import { drain, textsOf, until } from '../../conformance/log-helpers.ts';
+import { ApiKey } from '../../setup/tcp-proxy.ts';
+import { record, withRig } from './harness.ts';
+
+test('a cluster that is not there is one clear error naming the addresses, from every part of the log', async () => {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  const log = createKafkaLog({ brokers: [`127.0.0.1:${port}`], connectDeadlineMs: 300 });
+  const t = 'any';
+  const attempts = [
+    log.admin.describeTopics([t]),
+    log.append([record(t, 'x')]),
+    log.reader({ topic: t, partition: 0, offset: 0 }).fetch(),
+    log.transactionalWriter({ transactionalId: 'x' }).fence(),
+    log.membership({ groupId: 'g', topic: t }).join({ onGeneration: () => {}, onFatal: () => {} }),
+  ];
+  for (const outcome of await Promise.allSettled(attempts)) {
+    const error: unknown = outcome.status === 'rejected' ? outcome.reason : undefined;
+    expect(error).toBeInstanceOf(LogUnavailableError);
+    expect((error as Error).message).toContain(`127.0.0.1:${port}`);
+    expect((error as Error).message).not.toContain('\n');
+  }
+  await log.close();
+});
+
+test('a server that accepts and says nothing is unavailable too', async () => {
+  await withRig(async ({ proxy, disturbed }) => {
+    proxy.silence(true);
+    await expect(disturbed({ connectDeadlineMs: 500 }).admin.partitions('any')).rejects.toThrow(LogUnavailableError);
+  });
+});
+
+test.each(['localhost', ':9092', 'localhost:0', 'localhost:http', 'localhost:99999'])('%s is not an address', (address) => {
+  expect(() => createKafkaLog({ brokers: [address] })).toThrow(FatalLogError);
+});
+
+test('a reader outlives broken connections, and misses and repeats nothing', async () => {
+  await withRig(async ({ log, proxy, disturbed, topic }) => {
+    const t = await topic();
+    const reader = disturbed().reader({ topic: t, partition: 0, offset: 0, maxBytes: 100 });
+    const seen: (string | null)[] = [];
+    for (let i = 0; i < 20; i++) {
+      await log.append([record(t, String(i))]);
+      if (i % 3 === 0) proxy.cut();
+      seen.push(...textsOf(await drain(reader, i + 1)));
+    }
+    expect(seen).toEqual(Array.from({ length: 20 }, (_, i) => String(i)));
+    await reader.close();
+  });
+});
+
+test('a waiting reader notices that its connection broke, and goes on', async () => {
+  await withRig(async ({ log, proxy, disturbed, topic }) => {
+    const t = await topic();
+    const reader = disturbed().reader({ topic: t, partition: 0, offset: 0 });
+    await reader.fetch({ maxWaitMs: 1 });
+    const waiting = reader.fetch({ maxWaitMs: 60_000 });
+    await until(() => proxy.seen(ApiKey.fetch) >= 2);
+    proxy.cut();
+    await log.append([record(t, 'after the cut')]);
+    expect(textsOf((await waiting).records)).toEqual(['after the cut']);
+    await reader.close();
+  });
+});
+
+test('an append whose answer got lost is sent again, and is there once', async () => {
+  await withRig(async ({ proxy, disturbed, topic, committed }) => {
+    const t = await topic();
+    const log = disturbed();
+    await log.append([record(t, 'first')]);
+    const lost = proxy.disturb(ApiKey.produce, 'lose-answer');
+    const [to] = await log.append([record(t, 'second')]);
+    await lost;
+    expect(to).toMatchObject({ baseOffset: 1, nextOffset: 2 });
+    await log.append([record(t, 'third')]);
+    expect(textsOf(await committed(t))).toEqual(['first', 'second', 'third']);
+  });
+});
+
+test('close frees every socket at once, also of requests that never get an answer', async () => {
+  await withRig(async ({ proxy, disturbed, topic }) => {
+    const t = await topic(2);
+    const log = disturbed();
+    const writer = log.transactionalWriter({ transactionalId: `tx-${randomUUID()}` });
+    await writer.fence();
+    const transaction = await writer.begin();
+    const reader = log.reader({ topic: t, partition: 1, offset: 0 });
+    await reader.fetch({ maxWaitMs: 1 });
+    await log.append([record(t, 'x')]);
+    proxy.silence(true);
+    const stuck = [transaction.send([record(t, 'never')]), reader.fetch({ maxWaitMs: 60_000 }), log.append([record(t, 'never')])].map(
+      (one) => one.catch((error: unknown) => error),
+    );
+    await until(() => proxy.seen(ApiKey.addPartitions) === 1 && proxy.seen(ApiKey.fetch) === 2 && proxy.seen(ApiKey.produce) === 2);
+    await log.close();
+    const [sent, fetched, appended] = await Promise.all(stuck);
+    expect(sent).toBeInstanceOf(UnknownResultError);
+    expect(fetched).toMatchObject({ name: 'AbortError' });
+    expect(appended).toBeInstanceOf(Error);
+    await until(() => proxy.connections === 0);
+  });
+});
+
+test('a member that falls silent stops believing in its generation, the other takes over, and it comes back with a new one', async () => {
+  await withRig(async ({ log, proxy, disturbed, topic }) => {
+    const [t, groupId] = [await topic(4), `g-${randomUUID()}`];
+    const sessionTimeoutMs = 6_000; // the broker's minimum
+    const [healthy, silent] = [log, disturbed({ requestTimeoutMs: 2_000 })].map((of) =>
+      of.membership({ groupId, topic: t, sessionTimeoutMs }),
+    );
+    const seen: { readonly healthy: Generation[]; readonly silent: Generation[] } = { healthy: [], silent: [] };
+    const fatal: Error[] = [];
+    const onFatal = (error: Error) => fatal.push(error);
+    await healthy!.join({ onGeneration: (generation) => seen.healthy.push(generation), onFatal });
+    await silent!.join({ onGeneration: (generation) => seen.silent.push(generation), onFatal });
+    await until(() => healthy!.current()?.partitions.length === 2 && silent!.current()?.partitions.length === 2);
+
+    proxy.silence(true);
+    await until(() => silent!.current() === undefined);
+    await until(() => healthy!.current()?.partitions.length === 4);
+    const alone = healthy!.current()!;
+    expect(silent!.current()).toBeUndefined();
+
+    proxy.silence(false);
+    await until(() => silent!.current()?.partitions.length === 2 && healthy!.current()?.partitions.length === 2);
+    expect(silent!.current()!.generationId).toBeGreaterThan(alone.generationId);
+    expect(silent!.current()!.memberId).not.toBe(seen.silent[0]!.memberId);
+    expect(fatal).toEqual([]);
+    // Undisturbed for longer than the session timeout: nothing is fetched, and heartbeats alone keep the generation.
+    const settled = healthy!.current();
+    const heartbeats = proxy.seen(ApiKey.heartbeat);
+    await until(() => proxy.seen(ApiKey.heartbeat) >= heartbeats + 4);
+    expect(healthy!.current()).toEqual(settled);
+    expect(proxy.seen(ApiKey.fetch)).toBe(0);
+    await Promise.all([healthy!.leave(), silent!.leave()]);
+  });
+});
+
+test('nothing is printed and no warning raised by the client below', async () => {
+  const warnings: Error[] = [];
+  const onWarning = (warning: Error) => warnings.push(warning);
+  process.on('warning', onWarning);
+  try {
+    await withRig(async ({ proxy, disturbed, topic }) => {
+      const t = await topic();
+      const log = disturbed();
+      await log.append([record(t, 'x')]);
+      proxy.cut();
+      await log.append([record(t, 'y')]);
+    });
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(warnings).toEqual([]);
+  } finally {
+    process.off('warning', onWarning);
+  }
+});

@@ -2,7 +2,7 @@ import type { Codec } from '../avro/codec.ts';
 import { PoisonError } from '../avro/errors.ts';
 import type { Event } from '../core/event.ts';
 import type { LogRecord, TopicPartition } from '../log/port.ts';
-import type { Refusal } from './dead-letter.ts';
+import type { Refusal } from '../engine/dead-letter.ts';
 
 /** Longer ids are refused: they are keys, metrics' neighbours and part of every row. */
 export const MAX_USER_ID_BYTES = 256;

@@ -7,7 +7,7 @@ import { toError } from '../engine/errors.ts';
 import type { InputPosition, Output, Row } from '../engine/stage.ts';
 import type { LogRecord, TopicPartition } from '../log/port.ts';
 import type { PartitionStore, StoreOp } from '../store/port.ts';
-import { deadLetter, type Refusal } from './dead-letter.ts';
+import { deadLetter, type Refusal } from '../engine/dead-letter.ts';
 import { Outbox, type ProcessorTopics } from './outbox.ts';
 import { Tally } from './tally.ts';
 import { indexed, indexOps, parseRow, timerChanges, TIMER_TABLE, type IndexedTimer } from './timer-index.ts';

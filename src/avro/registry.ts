@@ -91,14 +91,21 @@ class HttpRegistry implements SchemaRegistry {
     const { status, body } = await this.#call('POST', path, { schema });
     if (status === 409)
       throw new IncompatibleSchemaError(
-        `${this.url}: subject ${subject} has a version that this schema is not compatible with (FULL_TRANSITIVE): ${text(body['message'])}`,
+        `schema registry ${this.url}: ${subject}: the schema is not compatible with every registered version of it: ${differences(body['message'])}`,
       );
     return this.#id('POST', path, status, body);
   }
 
   async setCompatibility(subject: string, level: 'FULL_TRANSITIVE'): Promise<void> {
     const path = `/config/${encodeURIComponent(subject)}`;
-    const { status, body } = await this.#call('PUT', path, { compatibility: level });
+    const request = (): Promise<Answer> => this.#call('PUT', path, { compatibility: level });
+    let { status, body } = await request();
+    // Apicurio: somebody else is setting it for the first time. Once it is there, it can be set again.
+    for (const delayMs of RETRY_DELAYS_MS) {
+      if (status !== 409) break;
+      await sleep(delayMs);
+      ({ status, body } = await request());
+    }
     if (status !== 200) throw this.#refused('PUT', path, status, body);
   }
 
@@ -168,6 +175,13 @@ function jsonObject(content: string): Readonly<Record<string, unknown>> | undefi
 
 function text(value: unknown): string {
   return typeof value === 'string' ? value.replace(/\s+/g, ' ') : 'no message';
+}
+
+/** Apicurio names each difference once per version, behind its own class names; others say it in a sentence. */
+function differences(message: unknown): string {
+  const line = text(message);
+  const listed = /list of diff types: \[(.*)\]/.exec(line)?.[1];
+  return listed === undefined ? line.slice(0, 1_000) : [...new Set(listed.split(/, (?=\S+ at |expected|reader )/))].join(', ');
 }
 
 /** fetch says only that it failed; why is in the cause. */

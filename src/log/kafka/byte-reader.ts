@@ -36,7 +36,7 @@ export class ByteReader {
     return high * 4_294_967_296 + low;
   }
 
-  /** Zigzag, up to 2^53. */
+  /** Zigzag, exact up to 2^52 in either direction: in milliseconds that is 140,000 years. */
   varint(): number {
     let byte = this.#buffer[this.offset++]!;
     if (byte < 0x80) return (byte >>> 1) ^ -(byte & 1);

@@ -9,7 +9,7 @@ import { decodeUserState } from '../../processor/user-state-codec.ts';
 import type { Tally } from './tally.ts';
 
 /** What Lull's own senders write to the timeline: not product events, though they travel as such. */
-const FEEDBACK = new Set(['$accepted', '$device_unreachable']);
+const FEEDBACK = new Set(['$accepted', '$undelivered', '$device_unreachable']);
 const MAX_EVENT_BYTES = 256 * 1024;
 
 export interface FollowOptions {

@@ -1,51 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Decision, SendCommand } from '../../../src/core/output.ts';
-import type { UserState } from '../../../src/core/state.ts';
+import type { Decision } from '../../../src/core/output.ts';
 import { Deliveries, type DeviceOutcome } from '../../../src/dev/tally/deliveries.ts';
 import { Tally } from '../../../src/dev/tally/tally.ts';
-
-function state(userId: string, over: Partial<UserState> = {}): UserState {
-  return {
-    userId,
-    profile: {},
-    devices: [],
-    consent: {},
-    lifetime: { sessions: 0, firstSeenAtMs: null, lastActivityAtMs: null, lastActivityAppendedAtMs: null },
-    session: null,
-    lastEventMs: 0,
-    recentEventIds: [],
-    trackers: {},
-    matches: [],
-    ledger: [],
-    entries: {},
-    tidyAtMs: null,
-    ...over,
-  };
-}
-
-const lifetime = (sessions: number): UserState['lifetime'] => ({
-  sessions,
-  firstSeenAtMs: 1,
-  lastActivityAtMs: 1,
-  lastActivityAppendedAtMs: 1,
-});
+import { commandOf, matchDue, userState, windowOf } from './samples.ts';
 
 const trigger = { topic: 'lull.timeline', partition: 0, offset: 1, eventId: 'e1' };
-
-function window(id: string): NonNullable<UserState['session']> {
-  return {
-    id,
-    opened: trigger,
-    startMs: 1,
-    lastMs: 2,
-    lastAppendedAtMs: 2,
-    count: 3,
-    counts: {},
-    sums: {},
-    closeTimerMs: 9,
-  };
-}
 
 function decision(over: Partial<Decision> = {}): Decision {
   return {
@@ -68,32 +28,6 @@ function decision(over: Partial<Decision> = {}): Decision {
   };
 }
 
-function command(commandId: string, deviceIds: readonly string[] = ['d1']): SendCommand {
-  return {
-    commandId,
-    app: 'lull',
-    userId: 'u',
-    journey: 'cart_abandoned',
-    step: 'remind',
-    occurrence: 'e1',
-    class: 'marketing',
-    promise: 'at_most_once',
-    category: 'offers',
-    channel: 'webpush',
-    trigger,
-    dueAtMs: 5,
-    decidedAtMs: 6,
-    expiresAtMs: 60,
-    ttlMs: 54,
-    collapseKey: null,
-    content: { title: 'Still there', body: 'Your cart', url: null, image: 'http://127.0.0.1/kettle.svg' },
-    data: {},
-    devices: deviceIds.map((deviceId) => ({ deviceId, kind: 'webpush', value: 'secret address' })),
-    topologyHash: 'h',
-    traceParent: null,
-  };
-}
-
 const outcome = (commandId: string, deviceId: string | null, accepted: boolean, over: Partial<DeviceOutcome> = {}): DeviceOutcome => ({
   ...{ commandId, deviceId, accepted, final: true, reason: accepted ? 'accepted' : 'device_dead' },
   ...over,
@@ -102,10 +36,10 @@ const outcome = (commandId: string, deviceId: string | null, accepted: boolean, 
 describe('the tally', () => {
   it('counts sessions and what waits from the rows of the state, also when a row is read again or deleted', () => {
     const tally = new Tally();
-    tally.user('a', state('a', { lifetime: lifetime(1), session: window('s1') }));
-    tally.user('b', state('b', { lifetime: lifetime(4) }));
-    tally.user('a', state('a', { lifetime: lifetime(2), session: window('s2') }));
-    tally.user('a', state('a', { lifetime: lifetime(2), session: window('s2') }));
+    tally.user('a', userState('a', { sessions: 1, session: windowOf('s1') }));
+    tally.user('b', userState('b', { sessions: 4 }));
+    tally.user('a', userState('a', { sessions: 2, session: windowOf('s2') }));
+    tally.user('a', userState('a', { sessions: 2, session: windowOf('s2') }));
     expect(tally.figures()).toMatchObject({ sessions: 6, openSessions: 1 });
     tally.user('a', null);
     expect(tally.figures()).toMatchObject({ sessions: 6, openSessions: 0 });
@@ -121,14 +55,10 @@ describe('the tally', () => {
 
   it('tells which patterns decide within a horizon', () => {
     const tally = new Tally();
-    const match = (dueMs: number): UserState['matches'][number] => ({
-      ...{ journey: 'cart_abandoned', key: '', occurrence: 'e1', dueMs },
-      trigger: { ...trigger, type: 'x', occurredAtMs: 1, appendedAtMs: 1, properties: {}, session: null, traceParent: null },
-    });
-    tally.user('a', state('a', { matches: [match(50), match(100)] }));
-    tally.user('b', state('b', { matches: [match(101)] }));
+    tally.user('a', userState('a', { matches: [matchDue(50), matchDue(100)] }));
+    tally.user('b', userState('b', { matches: [matchDue(101)] }));
     expect(tally.waiting(100)).toEqual({ soon: 2, later: 1, nextDueMs: 50 });
-    tally.user('a', state('a'));
+    tally.user('a', userState('a'));
     expect(tally.waiting(100)).toEqual({ soon: 0, later: 1, nextDueMs: 101 });
   });
 
@@ -150,10 +80,10 @@ describe('the tally', () => {
       occurredAtMs: 1,
       properties: { deviceId: 'd1', value: 'secret address' },
     });
-    tally.command(command('c1'));
+    tally.command(commandOf('c1'));
     tally.user(
       'u',
-      state('u', {
+      userState('u', {
         devices: [
           {
             ...{ deviceId: 'd1', kind: 'webpush', value: 'secret address', permission: 'granted', zone: null, locale: null },
@@ -171,7 +101,7 @@ describe('the tally', () => {
     const tally = new Tally();
     for (let i = 0; i < 5_000; i++) {
       tally.event({ eventId: `e${i}`, userId: `u${i % 900}`, type: 'app_opened', occurredAtMs: i, properties: {} });
-      tally.command(command(`c${i}`));
+      tally.command(commandOf(`c${i}`));
     }
     const first = tally.takeChanges();
     expect(first.figures).toMatchObject({ events: 5_000, commands: 5_000 });
@@ -186,14 +116,14 @@ describe('the tally', () => {
 
   it('brings a person who changed in a burst to the page a little later, not never', () => {
     const tally = new Tally();
-    for (let i = 0; i < 150; i++) tally.user(`u${i}`, state(`u${i}`));
+    for (let i = 0; i < 150; i++) tally.user(`u${i}`, userState(`u${i}`));
     const seen = [1, 2, 3].flatMap(() => tally.takeChanges().people.map((person) => person.userId));
     expect(new Set(seen).size).toBe(150);
   });
 
   it('follows a push from waiting to its end', () => {
     const tally = new Tally();
-    tally.command(command('c1'));
+    tally.command(commandOf('c1'));
     expect(tally.history('u')!.pushes).toMatchObject([{ commandId: 'c1', state: 'waiting', image: 'http://127.0.0.1/kettle.svg' }]);
     tally.outcome(outcome('c1', 'd1', false));
     expect(tally.history('u')!.pushes).toMatchObject([{ state: 'undelivered', reason: 'device_dead' }]);

@@ -1,0 +1,221 @@
+import type { Properties } from '../core/event.ts';
+import type { Catalogue } from '../topology/catalogue.ts';
+import type { CompiledTopology } from '../topology/compile.ts';
+import { parseDuration } from '../topology/duration.ts';
+import type { Issue } from '../topology/issue.ts';
+import { readAll } from '../topology/load.ts';
+import { shapeIssues } from '../topology/shape.ts';
+import type { Path, Source } from '../topology/source.ts';
+import { didYouMean } from '../topology/suggest.ts';
+import { readExpected } from './expectations.ts';
+import { factEvents } from './facts.ts';
+import type { FactsForm, Scenario, ScenarioForm, ScenariosFile, TimelineStep } from './scenario.ts';
+import type { AppendedEvent } from './simulation.ts';
+
+/** A Monday morning, far from any change of clocks. */
+const START = '2025-06-02T09:00:00Z';
+const USER = 'user-1';
+
+/** All scenarios of a topology's `tests/`, held against its catalogue and journeys. */
+export function loadScenarios(folder: string, topology: CompiledTopology): { scenarios: Scenario[]; issues: Issue[] } {
+  const issues: Issue[] = [];
+  const scenarios: Scenario[] = [];
+  for (const source of readAll(folder, 'tests', issues)) {
+    const value: unknown = source.toJS() ?? {};
+    const wrong = shapeIssues('scenarios', source, value);
+    issues.push(...wrong);
+    if (wrong.length > 0) continue;
+    const file = value as ScenariosFile;
+    const names = new Map<string, number>();
+    file.scenarios.forEach((form, i) => {
+      const reader = new ScenarioReader(source, file, form, ['scenarios', i], topology);
+      if (names.has(form.name))
+        reader.issue([...reader.path, 'name'], 'there is another scenario of this name in the file', 'give one of them another name');
+      names.set(form.name, i);
+      scenarios.push(reader.read());
+      issues.push(...reader.issues);
+    });
+  }
+  return { scenarios, issues };
+}
+
+class ScenarioReader {
+  readonly issues: Issue[] = [];
+  readonly path: Path;
+  readonly #source: Source;
+  readonly #file: ScenariosFile;
+  readonly #form: ScenarioForm;
+  readonly #topology: CompiledTopology;
+  readonly #startMs: number;
+  readonly #userId: string;
+  readonly #ids = new Map<string, number>();
+
+  constructor(source: Source, file: ScenariosFile, form: ScenarioForm, path: Path, topology: CompiledTopology) {
+    this.path = path;
+    this.#source = source;
+    this.#file = file;
+    this.#form = form;
+    this.#topology = topology;
+    this.#startMs = Date.parse(form.start ?? file.defaults?.start ?? START);
+    this.#userId = form.user ?? file.defaults?.user ?? USER;
+  }
+
+  issue(path: Path, message: string, hint: string | null = null): void {
+    this.issues.push(this.#source.issue(path, message, hint));
+  }
+
+  read(): Scenario {
+    const form = this.#form;
+    const given: FactsForm = { ...this.#file.defaults?.given, ...form.given };
+    const steps: TimelineStep[] = this.#facts(given, this.#startMs, [...this.path, 'given']);
+    let lastMs = this.#startMs;
+    form.timeline.forEach((entry, i) => {
+      const path = [...this.path, 'timeline', i];
+      const atMs = this.#time(entry.at);
+      if (atMs < lastMs)
+        this.issue(
+          [...path, 'at'],
+          `\`${entry.at}\` is before the entry above`,
+          'write the timeline in the order of the log; `occurred` is for what happened earlier',
+        );
+      lastMs = Math.max(lastMs, atMs);
+      steps.push(...this.#entry(i, atMs, path));
+    });
+    const expected = readExpected(this.#source, form, this.path, this.#topology.program, (text) => this.#time(text));
+    this.issues.push(...expected.issues);
+    return {
+      name: form.name,
+      features: form.features ?? [],
+      file: this.#source.file,
+      place: this.#source.at([...this.path, 'name']),
+      userId: this.#userId,
+      startMs: this.#startMs,
+      steps,
+      untilMs: form.until === undefined ? null : this.#time(form.until),
+      expected: expected.expected,
+      never: expected.never,
+    };
+  }
+
+  #entry(i: number, atMs: number, path: Path): TimelineStep[] {
+    const entry = this.#form.timeline[i]!;
+    const kinds = (['event', 'profile', 'devices', 'consent', 'tick', 'down_for', 'waiting'] as const).filter(
+      (kind) => entry[kind] !== undefined,
+    );
+    const kind = kinds[0];
+    if (kind === undefined || kinds.length > 1) {
+      const what = kind === undefined ? 'nothing happens here' : `several things happen here: ${kinds.join(', ')}`;
+      this.issue(path, what, 'one of event, profile, devices, consent, tick, down_for, waiting; each has its own entry');
+      return [];
+    }
+    if (kind !== 'event') {
+      for (const only of ['with', 'occurred', 'sent', 'id', 'imported'] as const)
+        if (entry[only] !== undefined) this.issue([...path, only], `\`${only}\` belongs to an event`);
+    }
+    switch (kind) {
+      case 'event':
+        return this.#event(i, atMs, path);
+      case 'tick':
+        return [{ kind, atMs }];
+      case 'down_for':
+        return [{ kind: 'down', atMs, untilMs: atMs + (parseDuration(entry.down_for!) ?? 0) }];
+      case 'waiting': {
+        const waiting = entry.waiting!.map((form, j) => {
+          if (!this.#topology.program.journeys.some((journey) => journey.name === form.journey))
+            this.issue([...path, 'waiting', j, 'journey'], `there is no journey \`${form.journey}\``, this.#journeyHint(form.journey));
+          return { journey: form.journey, key: form.key ?? null, untilMs: form.until === undefined ? null : this.#time(form.until) };
+        });
+        return [{ kind, atMs, expected: waiting, place: this.#source.at(path) }];
+      }
+      default:
+        return this.#facts(entry, atMs, path);
+    }
+  }
+
+  #event(i: number, atMs: number, path: Path): TimelineStep[] {
+    const entry = this.#form.timeline[i]!;
+    const type = entry.event!;
+    const properties = { ...this.#file.defaults?.events?.[type], ...entry.with };
+    if (!type.startsWith('$')) this.#checkProperties(type, properties, path);
+    const event: AppendedEvent = {
+      eventId: entry.id ?? this.#nextId(type),
+      userId: this.#userId,
+      type,
+      occurredAtMs: entry.occurred === undefined ? atMs : this.#time(entry.occurred),
+      sentAtMs: entry.sent === undefined ? null : this.#time(entry.sent),
+      properties: withoutNulls(properties),
+      imported: entry.imported ?? false,
+    };
+    return [{ kind: 'append', atMs, event, place: this.#source.at(path) }];
+  }
+
+  /** A scenario that feeds what the catalogue does not know would prove nothing. `null` leaves a property away on purpose. */
+  #checkProperties(type: string, properties: Properties, path: Path): void {
+    const catalogue: Catalogue = this.#topology.catalogue;
+    const known = catalogue.get(type);
+    if (known === undefined) {
+      this.issue([...path, 'event'], `there is no event \`${type}\` in events.yaml`, didYouMean(type, catalogue.keys(), 'events'));
+      return;
+    }
+    for (const [name, value] of Object.entries(properties)) {
+      const at = [...path, 'with', name];
+      const property = known.properties.get(name);
+      if (property === undefined)
+        this.issue(at, `\`${type}\` has no property \`${name}\``, didYouMean(name, known.properties.keys(), 'known'));
+      else if (value !== null && !fits(value, property.type)) this.issue(at, `\`${name}\` is a ${property.type}, not \`${String(value)}\``);
+    }
+    for (const [name, property] of known.properties)
+      if (!property.optional && !(name in properties))
+        this.issue(
+          path,
+          `\`${type}\` has no \`${name}\` here`,
+          `give it a value, in \`with\` or under defaults; ${name}: null leaves it away on purpose`,
+        );
+  }
+
+  #facts(facts: FactsForm, atMs: number, path: Path): TimelineStep[] {
+    const place = this.#source.at(path);
+    return factEvents(facts).map(({ type, properties }) => ({
+      kind: 'append',
+      atMs,
+      place,
+      event: { eventId: this.#nextId(type), userId: this.#userId, type, occurredAtMs: atMs, sentAtMs: null, properties, imported: false },
+    }));
+  }
+
+  #time(text: string): number {
+    const negative = text.startsWith('-');
+    const ms = parseDuration(negative ? text.slice(1) : text) ?? 0;
+    return this.#startMs + (negative ? -ms : ms);
+  }
+
+  /** `cart_item_added-2`: readable in expectations. */
+  #nextId(type: string): string {
+    const number = (this.#ids.get(type) ?? 0) + 1;
+    this.#ids.set(type, number);
+    return `${type}-${number}`;
+  }
+
+  #journeyHint(name: string): string | null {
+    return didYouMean(
+      name,
+      this.#topology.program.journeys.map((journey) => journey.name),
+      'journeys',
+    );
+  }
+}
+
+function fits(value: string | number | boolean, type: string): boolean {
+  switch (type) {
+    case 'long':
+      return Number.isSafeInteger(value);
+    case 'double':
+      return typeof value === 'number';
+    default:
+      return typeof value === type;
+  }
+}
+
+function withoutNulls(properties: Properties): Properties {
+  return Object.fromEntries(Object.entries(properties).filter(([, value]) => value !== null));
+}

@@ -1,0 +1,94 @@
+import type { Program } from '../core/program.ts';
+import type { Match } from '../core/state.ts';
+import type { Place } from '../topology/source.ts';
+import { compare, gotFrom } from './compare.ts';
+import type { Difference, Got } from './compare.ts';
+import type { Scenario, Waiting } from './scenario.ts';
+import { Simulation } from './simulation.ts';
+
+export interface ScenarioResult {
+  readonly scenario: Scenario;
+  readonly passed: boolean;
+  /** What was expected and did not come, what came and was not expected, and what came otherwise. */
+  readonly differences: readonly Difference[];
+  readonly got: readonly Got[];
+}
+
+/** Runs one scenario through the core in virtual time, and compares everything that came of it with what is expected. */
+export function runScenario(scenario: Scenario, program: Program): ScenarioResult {
+  const simulation = new Simulation(program, scenario.startMs);
+  const differences: Difference[] = [];
+  for (const step of scenario.steps) {
+    switch (step.kind) {
+      case 'append':
+        simulation.append(step.event, step.atMs);
+        break;
+      case 'tick':
+        simulation.passTo(step.atMs);
+        break;
+      case 'down':
+        simulation.passTo(step.atMs);
+        simulation.stopUntil(step.untilMs);
+        break;
+      case 'waiting':
+        simulation.passTo(step.atMs);
+        differences.push(...compareWaiting(step.expected, simulation.stateOf(scenario.userId).matches, step.atMs, step.place));
+        break;
+    }
+  }
+  finish(simulation, scenario);
+  const got = gotFrom(simulation.output);
+  differences.push(...compare(scenario, got));
+  return { scenario, passed: differences.length === 0, differences, got };
+}
+
+/** Nothing that a topology can express waits for longer without being due in between. */
+const MAX_TICKS = 10_000;
+
+function finish(simulation: Simulation, scenario: Scenario): void {
+  if (scenario.untilMs !== null) {
+    simulation.passTo(scenario.untilMs);
+    return;
+  }
+  for (let i = 0; i < MAX_TICKS; i++) {
+    const next = simulation.nextDueMs();
+    if (next === null) return;
+    simulation.passTo(next);
+  }
+  throw new Error(`${scenario.file}: "${scenario.name}" has no end: say how long to look with \`until\``);
+}
+
+function compareWaiting(expected: readonly Waiting[], matches: readonly Match[], atMs: number, place: Place): Difference[] {
+  const left = [...matches];
+  const differences: Difference[] = [];
+  for (const waiting of expected) {
+    const found = left.findIndex(
+      (match) =>
+        match.journey === waiting.journey &&
+        (waiting.key === null || match.key === waiting.key) &&
+        (waiting.untilMs === null || match.dueMs === waiting.untilMs),
+    );
+    if (found >= 0) left.splice(found, 1);
+    else {
+      const fields = { journey: waiting.journey, ...(waiting.key === null ? {} : { key: waiting.key }) };
+      differences.push({
+        kind: 'missing',
+        place,
+        expected: { kind: 'waiting', atMs: waiting.untilMs ?? atMs, fields },
+        got: null,
+        fields: [],
+      });
+    }
+  }
+  for (const match of left) {
+    const fields = { journey: match.journey, ...(match.key === '' ? {} : { key: match.key }) };
+    differences.push({
+      kind: 'unexpected',
+      place,
+      expected: null,
+      got: { kind: 'waiting', atMs: match.dueMs, fields, detail: '' },
+      fields: [],
+    });
+  }
+  return differences;
+}

@@ -1,0 +1,157 @@
+import type { Event, Properties } from '../core/event.ts';
+import type { Decision, Effects, Revocation, SendCommand } from '../core/output.ts';
+import type { Program } from '../core/program.ts';
+import { emptyState, onEvent, onTimer } from '../core/step.ts';
+import type { Timer, UserState } from '../core/state.ts';
+import { timersOf } from '../core/timers.ts';
+
+/** An event as it is about to be appended. */
+export interface AppendedEvent {
+  readonly eventId: string;
+  readonly userId: string;
+  readonly type: string;
+  readonly occurredAtMs: number;
+  readonly sentAtMs: number | null;
+  readonly properties: Properties;
+  readonly imported: boolean;
+}
+
+/** Everything that came out, in order. */
+export interface Output {
+  readonly commands: readonly SendCommand[];
+  readonly decisions: readonly Decision[];
+  readonly revocations: readonly Revocation[];
+  readonly lateSuppressions: number;
+  readonly duplicates: number;
+}
+
+const TOPIC = 'timeline';
+
+/**
+ * One partition of the timeline in virtual time, over the same core that runs in production. Time moves only by ticks, as there: a tick is appended when
+ * something is due, takes an offset, and fires what is due at or before its time in (due, user, timer) order. Timers that are armed while firing and already
+ * due take part in the same tick.
+ */
+export class Simulation {
+  readonly #program: Program;
+  readonly #users = new Map<string, UserState>();
+  readonly #commands: SendCommand[] = [];
+  readonly #decisions: Decision[] = [];
+  readonly #revocations: Revocation[] = [];
+  #lateSuppressions = 0;
+  #duplicates = 0;
+  #nowMs: number;
+  #offset = 0;
+  /** No tick before this: the processor is down. */
+  #downUntilMs: number;
+
+  constructor(program: Program, startMs: number) {
+    this.#program = program;
+    this.#nowMs = startMs;
+    this.#downUntilMs = startMs;
+  }
+
+  get nowMs(): number {
+    return this.#nowMs;
+  }
+
+  get output(): Output {
+    return {
+      commands: this.#commands,
+      decisions: this.#decisions,
+      revocations: this.#revocations,
+      lateSuppressions: this.#lateSuppressions,
+      duplicates: this.#duplicates,
+    };
+  }
+
+  stateOf(userId: string): UserState {
+    return this.#users.get(userId) ?? emptyState(userId);
+  }
+
+  /**
+   * Appends an event at `atMs`. Everything due before that moment has been decided by then; what is due at that very moment is decided
+   * behind the event, by the next tick.
+   */
+  append(event: AppendedEvent, atMs: number): void {
+    this.#tickTo(atMs, false);
+    this.#nowMs = Math.max(this.#nowMs, atMs);
+    const record: Event = { ...event, topic: TOPIC, partition: 0, offset: this.#offset++, appendedAtMs: this.#nowMs, traceParent: null };
+    const { state, effects } = onEvent(this.stateOf(event.userId), record, this.#nowMs, this.#program);
+    this.#users.set(event.userId, state);
+    this.#collect(effects);
+  }
+
+  /** Time passes, `atMs` included: whatever is due until then is decided. */
+  passTo(atMs: number): void {
+    this.#tickTo(atMs, true);
+    this.#nowMs = Math.max(this.#nowMs, atMs);
+  }
+
+  /** Nothing is decided until `untilMs`: the processor is down. Events are still appended. */
+  stopUntil(untilMs: number): void {
+    this.#downUntilMs = Math.max(this.#downUntilMs, untilMs);
+  }
+
+  /** When the next thing is due that somebody waits for: a pattern, or the end of a session. null where nothing is. */
+  nextDueMs(): number | null {
+    let next: number | null = null;
+    for (const { timer } of this.#timers()) {
+      // What only tidies up would keep a scenario running for months.
+      if (timer.id !== 'tidy' && (next === null || timer.dueMs < next)) next = timer.dueMs;
+    }
+    return next === null ? null : Math.max(next, this.#nowMs, this.#downUntilMs);
+  }
+
+  #tickTo(limitMs: number, inclusive: boolean): void {
+    for (;;) {
+      const first = this.#firstDue(Infinity);
+      if (first === null) return;
+      const tickMs = Math.max(first.timer.dueMs, this.#nowMs, this.#downUntilMs);
+      if (inclusive ? tickMs > limitMs : tickMs >= limitMs) return;
+      this.#nowMs = tickMs;
+      this.#offset++;
+      for (let due = this.#firstDue(tickMs); due !== null; due = this.#firstDue(tickMs)) this.#fire(due.userId, due.timer);
+    }
+  }
+
+  #fire(userId: string, timer: Timer): void {
+    const before = this.stateOf(userId);
+    const { state, effects } = onTimer(before, timer, this.#nowMs, this.#program);
+    if (state === before) throw new Error(`timer ${timer.id} of ${userId} fires without an end`);
+    this.#users.set(userId, state);
+    this.#collect(effects);
+  }
+
+  /** The first timer at or before `limitMs`, in (due, user, timer) order. */
+  #firstDue(limitMs: number): Due | null {
+    let first: Due | null = null;
+    for (const candidate of this.#timers()) {
+      if (candidate.timer.dueMs <= limitMs && (first === null || isBefore(candidate, first))) first = candidate;
+    }
+    return first;
+  }
+
+  *#timers(): Generator<Due> {
+    for (const [userId, state] of this.#users) for (const timer of timersOf(state)) yield { userId, timer };
+  }
+
+  #collect(effects: Effects): void {
+    this.#commands.push(...effects.commands);
+    this.#decisions.push(...effects.decisions);
+    this.#revocations.push(...effects.revocations);
+    this.#lateSuppressions += effects.lateSuppressions;
+    if (effects.duplicate) this.#duplicates++;
+  }
+}
+
+interface Due {
+  readonly userId: string;
+  readonly timer: Timer;
+}
+
+function isBefore(a: Due, b: Due): boolean {
+  if (a.timer.dueMs !== b.timer.dueMs) return a.timer.dueMs < b.timer.dueMs;
+  if (a.userId !== b.userId) return a.userId < b.userId;
+  return a.timer.id < b.timer.id;
+}

@@ -7,6 +7,12 @@ import { createProgram, exitCodeOf } from './program.ts';
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string };
 
+// `lull ... | head`: whoever read has seen enough. As a program that SIGPIPE ends.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(141);
+  throw error;
+});
+
 let code = 0;
 try {
   await createProgram({ commands: COMMANDS, version }).parseAsync();

@@ -1,6 +1,7 @@
+import { spawn } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 import { COMMANDS } from '../../src/cli/commands.ts';
-import { lull } from './run.ts';
+import { MAIN, lull } from './run.ts';
 
 describe('lull', () => {
   it('--help names every command, the global options and the exit codes', async () => {
@@ -50,6 +51,16 @@ describe('lull', () => {
       ['config', '--json', '--prefix', 'shop'],
     ])
       expect(JSON.parse((await lull(args)).stdout)).toMatchObject({ prefix: { value: 'shop', source: 'flag' } });
+  });
+
+  it('ends quietly when whoever reads its output has seen enough', async () => {
+    const child = spawn('/bin/sh', ['-c', '"$0" "$1" config | true; wait', process.execPath, MAIN], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    let stderr = '';
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+    await new Promise((resolve) => child.once('close', resolve));
+    expect(stderr).toBe('');
   });
 
   it('shows a stack trace only to those who ask', async () => {

@@ -1,5 +1,5 @@
 import type { LogRecord } from '../port.ts';
-import { type BatchHeader, isAbortMarker, isControl, isTransactional, readRecords } from './record-batch.ts';
+import { type BatchHeader, isControl, isTransactional, readRecords } from './record-batch.ts';
 
 /** An aborted transaction that reaches into the fetched range, as the broker lists it: in the order in which they *ended*. */
 export interface AbortedTransaction {
@@ -18,7 +18,7 @@ export interface Filtered {
  *
  * A producer's batches are skipped from the first offset of its aborted transaction to its abort marker. The list is sorted by first offset here, and every
  * entry up to a batch's end is taken before the batch is judged: one producer may have aborted several times in the range. A marker is known
- * by the batch's control flag alone; no key of a data record looks like one.
+ * by the batch's control flag alone; no key of a data record looks like one. Abort or commit, it ends whatever its producer had open.
  */
 export function filterBatches(
   batches: Iterable<BatchHeader>,
@@ -34,7 +34,7 @@ export function filterBatches(
     while (next < pending.length && pending[next]!.firstOffset <= batch.lastOffset) aborting.add(pending[next++]!.producerId);
     nextOffset = Math.max(nextOffset, batch.lastOffset + 1);
     if (isControl(batch)) {
-      if (aborting.has(batch.producerId) && isAbortMarker(batch)) aborting.delete(batch.producerId);
+      aborting.delete(batch.producerId);
     } else if (!(isTransactional(batch) && aborting.has(batch.producerId))) {
       readRecords(batch, position, records);
     }

@@ -91,13 +91,6 @@ export function readRecords(batch: BatchHeader, from: number, into: LogRecord[])
   }
 }
 
-/** Whether a control batch is the marker of an abort (its key is version, then type; 0 is abort, 1 is commit). */
-export function isAbortMarker(batch: BatchHeader): boolean {
-  const control: LogRecord[] = [];
-  readRecords(batch, 0, control);
-  return control[0]?.key?.readInt16BE(2) === 0;
-}
-
 function readHeaders(reader: ByteReader, count: number): Record<string, Buffer> {
   // Names come from outside: none of them may reach a prototype.
   const headers = Object.create(null) as Record<string, Buffer>;

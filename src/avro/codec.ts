@@ -1,4 +1,5 @@
 import { PoisonError } from './errors.ts';
+import { LongOverflowError } from './exact-long.ts';
 import { FRAME_BYTES, frameId, writeFrame } from './frame.ts';
 import { readerOf, TYPES, type Reader } from './readers.ts';
 import type { DecodedValue, EncodableTypes, RecordName } from './records.ts';
@@ -161,10 +162,8 @@ class AvroCodec implements Codec {
 const MAX_BAD_IDS = 100_000;
 
 function undecodable(record: RecordName, error: unknown): PoisonError {
-  const message = messageOf(error);
-  return message === 'potential precision loss'
-    ? new PoisonError('long_over_2_53', `${record}: a long over 2^53`, { cause: error })
-    : new PoisonError('undecodable', `${record}: ${message}`, { cause: error });
+  const reason = error instanceof LongOverflowError ? 'long_over_2_53' : 'undecodable';
+  return new PoisonError(reason, `${record}: ${messageOf(error)}`, { cause: error });
 }
 
 /** Paths and not values: a value may be personal data. */

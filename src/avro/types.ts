@@ -1,14 +1,14 @@
 import avsc, { type Type } from 'avsc';
+import { exactLong } from './exact-long.ts';
+import { override, type InnerResolver, type InnerType, type Tap } from './override.ts';
 
 /**
- * Avro types as avsc compiles them, with three things done differently by a type hook:
+ * Avro types as avsc compiles them, with four things done differently by a type hook:
  * - a union of scalars that has more than one number (long and double) reads and writes plain values, where avsc wraps them;
+ * - longs are exact or refused (`exact-long.ts`);
  * - block counts of arrays and maps are checked against the bytes that are left: avsc loops over a forged count of 2^53 for years, and a
  *   record of ten random bytes would stop a partition;
  * - a map's key `__proto__` is refused: assigned to an object it would be lost, or change the object's prototype.
- *
- * The hook overrides `_read`, `_write`, `_skip`, `_check`, `_copy` and `_update` of types that avsc has made. These are avsc's own names between its
- * types: its version is pinned, and `test/avro/types.test.ts` holds it to them.
  */
 export function parseType(schema: string): Type {
   return avsc.Type.forSchema(JSON.parse(schema) as Schema, { typeHook, omitRecordMethods: true });
@@ -17,38 +17,11 @@ export function parseType(schema: string): Type {
 type Schema = Parameters<typeof avsc.Type.forSchema>[0];
 type HookOptions = Parameters<NonNullable<NonNullable<Parameters<typeof avsc.Type.forSchema>[1]>['typeHook']>>[1];
 
-/** avsc's cursor. Reading past the end yields nothing in particular; `pos` is then behind `buf`. */
-interface Tap {
-  readonly buf: Buffer;
-  pos: number;
-  readLong(): number;
-  writeLong(value: number): void;
-  readString(): string;
-  skipString(): void;
-}
-
-/** How avsc's types call each other. */
-interface InnerType {
-  readonly typeName: string;
-  readonly types?: readonly InnerType[];
-  readonly valuesType?: InnerType;
-  readonly itemsType?: InnerType;
-  _read(tap: Tap): unknown;
-  _skip(tap: Tap): void;
-  _write(tap: Tap, value: unknown): void;
-  createResolver(writer: InnerType, options: unknown): { _read(tap: Tap): unknown };
-}
-
-interface InnerResolver {
-  _read: (tap: Tap) => unknown;
-}
-
-/** avsc reads longs only within one less than JavaScript's own bound. */
-const MAX_LONG = Number.MAX_SAFE_INTEGER - 1;
-
 function typeHook(schema: Schema, options: HookOptions): Type | undefined {
   if (Array.isArray(schema)) return isScalarUnion(schema) ? scalarUnion(schema) : undefined;
+  if (schema === 'long') return exactLong;
   if (typeof schema !== 'object' || !('type' in schema)) return undefined;
+  if (schema.type === 'long') return exactLong;
   // What is inside goes through the hook first; the type itself is then made without it, or the hook would meet itself again.
   if (schema.type === 'map' && 'values' in schema)
     return boundedMap(avsc.Type.forSchema({ type: 'map', values: avsc.Type.forSchema(schema.values, options) }));
@@ -70,7 +43,7 @@ function isScalarUnion(branches: readonly Schema[]): boolean {
 }
 
 function scalarUnion(branches: readonly Schema[]): Type {
-  const made = branches.map((branch) => avsc.Type.forSchema(branch));
+  const made = branches.map((branch) => avsc.Type.forSchema(branch, { typeHook }));
   const types = made as unknown as readonly InnerType[];
   const indexOf = (...names: readonly string[]): number | undefined => {
     for (const name of names) {
@@ -85,7 +58,7 @@ function scalarUnion(branches: readonly Schema[]): Type {
   const longIndex = indexOf('long');
   const realIndex = indexOf('double', 'float');
 
-  /** Integers are longs, as far as these are read back exactly; all other numbers, -0 too, are doubles. */
+  /** Safe integers are longs; all other numbers, -0 too, are doubles. */
   function branchOf(value: unknown): number | undefined {
     switch (typeof value) {
       case 'string':
@@ -93,7 +66,7 @@ function scalarUnion(branches: readonly Schema[]): Type {
       case 'boolean':
         return booleanIndex;
       case 'number': {
-        const integer = Number.isInteger(value) && Math.abs(value) <= MAX_LONG && !Object.is(value, -0);
+        const integer = Number.isSafeInteger(value) && !Object.is(value, -0);
         return integer && longIndex !== undefined ? longIndex : realIndex;
       }
       default:
@@ -197,8 +170,4 @@ function blockCount(tap: Tap): number {
   // Every entry takes a byte at least. (Items of no bytes are possible in Avro, and in none of our schemas.)
   if (!(count <= tap.buf.length - tap.pos)) throw new Error('truncated buffer');
   return count;
-}
-
-function override(type: Type, methods: object): Type {
-  return Object.create(type, Object.getOwnPropertyDescriptors(methods)) as Type;
 }

@@ -3,6 +3,11 @@ import type { CommandEntry } from './command.ts';
 /** In the order of the help: what a newcomer meets first comes first. */
 export const COMMANDS: readonly CommandEntry[] = [
   {
+    name: 'dev',
+    summary: 'run everything here, with a simulated shop and a page to watch it on',
+    define: async () => (await import('./commands/dev.ts')).dev,
+  },
+  {
     name: 'process',
     summary: 'run a processor: decide from the timeline what to send',
     define: async () => (await import('./commands/process.ts')).process,

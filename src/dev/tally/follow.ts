@@ -1,6 +1,7 @@
 import type { Codec } from '../../avro/codec.ts';
 import { PoisonError } from '../../avro/errors.ts';
 import type { DecodedValue } from '../../avro/records.ts';
+import { isReserved, RESERVED_EVENTS } from '../../core/reserved.ts';
 import { POSITION_KEY } from '../../engine/position.ts';
 import type { FetchedBatch, Log, LogRecord, TopicPartition } from '../../log/port.ts';
 import type { TopicNames } from '../../log/topics.ts';
@@ -9,7 +10,7 @@ import { decodeUserState } from '../../processor/user-state-codec.ts';
 import type { Tally } from './tally.ts';
 
 /** What Lull's own senders write to the timeline: not product events, though they travel as such. */
-const FEEDBACK = new Set(['$accepted', '$undelivered', '$device_unreachable']);
+const FEEDBACK: ReadonlySet<string> = new Set(RESERVED_EVENTS.filter(({ writer }) => writer === 'sender').map(({ type }) => type));
 const MAX_EVENT_BYTES = 256 * 1024;
 
 export interface FollowOptions {
@@ -105,7 +106,7 @@ export class Follower {
 
   #timeline(source: TopicPartition, record: LogRecord): void {
     const input = readInput(this.#options.codec, source, record, MAX_EVENT_BYTES);
-    if (input.kind !== 'event') return;
+    if (input.kind !== 'event' || isForged(input.event.type)) return;
     if (FEEDBACK.has(input.event.type)) {
       this.#options.tally.feedback(input.event);
       return;
@@ -143,6 +144,11 @@ export class Follower {
       throw error;
     }
   }
+}
+
+/** A reserved name that means nothing: the processor refuses it. */
+function isForged(type: string): boolean {
+  return type.startsWith('$') && !isReserved(type);
 }
 
 /** The sender's class says what it means; the provider's code only helps where the class alone does not. */

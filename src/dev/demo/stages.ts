@@ -1,0 +1,48 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { processorObserver } from '../../cli/observers.ts';
+import { runStage } from '../../cli/run-stage.ts';
+import type { Runtime } from '../../cli/runtime.ts';
+import type { Program } from '../../core/program.ts';
+import type { Stage } from '../../engine/stage.ts';
+import { topicNames } from '../../log/topics.ts';
+import { createProcessorStage } from '../../processor/stage.ts';
+
+/** A processor and senders in this process, as `lull process` and `lull send` run them in processes of their own. */
+export interface Stages {
+  /** Rejects when one of them ends by an error. */
+  readonly failure: Promise<never>;
+  /** Resolves when every task runs: what happens from then on is seen at once. */
+  ready(signal: AbortSignal): Promise<void>;
+  /** Graceful: batches and calls in flight are committed. */
+  stop(): Promise<void>;
+}
+
+export function startStages(runtime: Runtime, program: Program, senders: readonly Stage[]): Stages {
+  const { config, log, codec, metrics } = runtime;
+  const topics = topicNames(config.prefix);
+  const observer = processorObserver(metrics.metrics);
+  const processor = createProcessorStage({ program, codec, log, topics, observer, tickTimeoutMs: config.transactionTimeoutMs });
+  const stopping = new AbortController();
+  const failed = Promise.withResolvers<never>();
+  failed.promise.catch(() => undefined);
+  const stages = [processor, ...senders];
+  const running = stages.map((stage) => runStage(runtime, stage, stopping.signal).catch((error: unknown) => failed.reject(error)));
+  return {
+    failure: failed.promise,
+    async ready(signal) {
+      while (!signal.aborted && (await tasksRunning(runtime)) < stages.length * config.partitions)
+        await sleep(100, undefined, { signal }).catch(() => undefined);
+    },
+    async stop() {
+      stopping.abort();
+      await Promise.all(running);
+    },
+  };
+}
+
+/** As the metrics tell everybody else. */
+async function tasksRunning({ metrics }: Runtime): Promise<number> {
+  const text = await metrics.render();
+  const counts = [...text.matchAll(/^lull_tasks\{.*state="running".*\} (\d+)$/gm)].map(([, count]) => Number(count));
+  return counts.reduce((sum, count) => sum + count, 0);
+}

@@ -1,9 +1,8 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import avro from 'avsc';
+import { parseType } from '../avro/types.ts';
 import type { Properties, Scalar } from '../core/event.ts';
 import type { LedgerEntry, Match, Moment, SessionSnapshot, SessionWindow, UserState } from '../core/state.ts';
-import { unwrapScalar, wrapScalar } from './user-state-row.ts';
 import type { AttributeRow, LedgerRow, MatchRow, NumberRow, Ref, SessionRow, TrackedKeyRow, UserRow, WindowRow } from './user-state-row.ts';
 
 /**
@@ -15,7 +14,7 @@ const ID_BYTES = 7;
 const HIGH = 2 ** 32;
 
 const schemaFile = path.join(import.meta.dirname, '../../schemas/user-state/v1.avsc');
-const v1 = avro.Type.forSchema(JSON.parse(readFileSync(schemaFile, 'utf8')) as avro.Schema);
+const v1 = parseType(readFileSync(schemaFile, 'utf8'));
 
 /** A row that this Lull cannot read: written by a newer one, or not a row. */
 export class UserStateFormatError extends Error {
@@ -182,11 +181,11 @@ function stringAt(strings: readonly string[], ref: Ref): string {
 type At = (ref: Ref) => string;
 
 function attributeRows(properties: Properties, { ref }: Strings): AttributeRow[] {
-  return Object.entries(properties).map(([name, value]) => ({ name: ref(name), value: wrapScalar(value) }));
+  return Object.entries(properties).map(([name, value]) => ({ name: ref(name), value }));
 }
 
 function attributesOf(rows: readonly AttributeRow[], at: At): Readonly<Record<string, Scalar>> {
-  return Object.fromEntries(rows.map(({ name, value }) => [at(name), unwrapScalar(value)]));
+  return Object.fromEntries(rows.map(({ name, value }) => [at(name), value]));
 }
 
 function numberRows(numbers: Readonly<Record<string, number>>, { ref }: Strings): NumberRow[] {

@@ -3,12 +3,9 @@ import type { Scalar } from '../core/event.ts';
 /** The shape of `schemas/user-state/v1.avsc` in memory. A `Ref` is the index of a string in `strings`. */
 export type Ref = number;
 
-/** avsc names the branch of a union where two branches are numbers. */
-export type ScalarRow = null | { boolean: boolean } | { long: number } | { double: number } | { string: string };
-
 export interface AttributeRow {
   readonly name: Ref;
-  readonly value: ScalarRow;
+  readonly value: Scalar;
 }
 
 export interface NumberRow {
@@ -114,20 +111,4 @@ export interface UserRow {
   readonly ledger: readonly LedgerRow[];
   readonly entries: readonly { readonly name: Ref; readonly atMs: number }[];
   readonly tidyAtMs: number | null;
-}
-
-/** Whole numbers are longs, so that they come back as they went; but for -0, which only a double has. */
-export function wrapScalar(value: Scalar): ScalarRow {
-  if (value === null) return null;
-  if (typeof value === 'string') return { string: value };
-  if (typeof value === 'boolean') return { boolean: value };
-  return Number.isSafeInteger(value) && !Object.is(value, -0) ? { long: value } : { double: value };
-}
-
-export function unwrapScalar(row: ScalarRow): Scalar {
-  if (row === null) return null;
-  if ('string' in row) return row.string;
-  if ('long' in row) return row.long;
-  if ('double' in row) return row.double;
-  return row.boolean;
 }

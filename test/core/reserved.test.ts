@@ -19,8 +19,10 @@ const phone = { deviceId: 'd', kind: 'fcm', value: 'token' };
 
 describe('reserved events', () => {
   it('are only those of the table: nobody forges what Lull writes', () => {
-    for (const type of ['$tick', '$identify', '$erase', '$', '$Profile', '$session_ended'])
-      expect(refusal(type, {})).toMatchObject({ reason: 'unknown_reserved_event', message: expect.stringContaining(type) });
+    for (const type of ['$tick', '$identify', '$erase', '$', '$Profile', '$session_ended']) {
+      expect(refusal(type, {}).reason).toBe('unknown_reserved_event');
+      expect(refusal(type, {}).message).toContain(type);
+    }
   });
 
   it('are refused where a property is missing, empty, of another type or not among the allowed, without a word of its value', () => {
@@ -66,7 +68,10 @@ describe('reserved events', () => {
 
   it('stand in the table once each, with a purpose and a writer', () => {
     expect(new Set(RESERVED_EVENTS.map((event) => event.type)).size).toBe(RESERVED_EVENTS.length);
-    for (const event of RESERVED_EVENTS) expect(event).toMatchObject({ purpose: expect.stringMatching(/\.$/), writer: expect.any(String) });
+    for (const { purpose, writer } of RESERVED_EVENTS) {
+      expect(purpose).toMatch(/\.$/);
+      expect(['product', 'sender', 'device']).toContain(writer);
+    }
   });
 });
 

@@ -1,0 +1,107 @@
+import fc from 'fast-check';
+import type { Event, Properties } from '../../src/core/event.ts';
+import type { Program } from '../../src/core/program.ts';
+import { DAY, HOUR, MARKETING, MINUTE, PLAIN, journeyOf, programOf, trackerOf, type EventParts } from './support.ts';
+
+const byCart = (event: Event): string | null => {
+  const value = event.properties['cart'];
+  return typeof value === 'string' ? value : null;
+};
+
+/** A program with every kind of pattern, re-entry and check in it. */
+export const everything: Program = programOf({
+  activity: ['view', 'cart', 'buy'],
+  silent: ['shipped'],
+  sums: [{ name: 'cents', type: 'cart', value: (event) => Number(event.properties['price']) * 100 }],
+  trackers: [
+    trackerOf('cart-or-buy', ['cart', 'buy'], { key: byCart, cap: 4 }),
+    trackerOf('any', ['*'], { cap: 4 }),
+    trackerOf('buy', ['buy'], { cap: 4 }),
+    trackerOf('shipped', ['shipped'], { keepMs: HOUR }),
+  ],
+  journeys: [
+    journeyOf({
+      name: 'abandoned',
+      key: byCart,
+      pattern: { kind: 'absence', on: { type: 'cart', where: null }, trackerId: 'cart-or-buy', withinMs: HOUR },
+      capture: ['cart', 'price'],
+      captureSession: true,
+      cancelOn: [{ trackerId: 'buy', label: 'bought', goal: true }],
+      send: { channels: ['fcm', 'log'], class: 'marketing', category: 'offers' },
+    }),
+    journeyOf({
+      name: 'idle',
+      pattern: { kind: 'absence', on: { type: 'view', where: null }, trackerId: 'any', withinMs: 10 * MINUTE },
+      reentry: { kind: 'every', intervalMs: 2 * DAY },
+    }),
+    journeyOf({
+      name: 'stuck',
+      pattern: { kind: 'inactive', since: { type: 'cart', where: null }, forMs: 5 * MINUTE },
+      key: byCart,
+      reentry: { kind: 'once' },
+    }),
+    journeyOf({ name: 'dormant', pattern: { kind: 'inactive', since: null, forMs: 7 * DAY } }),
+    journeyOf({
+      name: 'browsed',
+      pattern: { kind: 'session_ended', where: ({ trigger }) => (trigger?.session?.count ?? 0) > 1, delayMs: 5 * MINUTE },
+      cancelOn: [{ trackerId: 'any', label: 'came back', goal: false }],
+      send: { class: 'marketing', category: 'offers' },
+    }),
+    journeyOf({
+      name: 'thanks',
+      pattern: { kind: 'event', on: { type: 'buy', where: ({ event }) => event?.properties['price'] !== 1 } },
+      capture: ['price'],
+      reentry: { kind: 'every', intervalMs: HOUR },
+      cancelOn: [{ trackerId: 'shipped', label: 'shipped', goal: false }],
+      send: { channels: ['fcm', 'webpush'], render: (_scope, locale) => ({ title: locale ?? 'hi', body: '', url: null, image: null }) },
+    }),
+  ],
+  classes: new Map([
+    ['plain', PLAIN],
+    ['marketing', MARKETING],
+  ]),
+  caps: [{ name: 'two a day', max: 2, windowMs: DAY, category: null, channel: null }],
+  limits: { recentEventIds: 8, matchesPerJourney: 3, keysPerTracker: 3, ledger: 6, devices: 2, profileAttributes: 5 },
+});
+
+export type Entry =
+  | { readonly kind: 'tick'; readonly appendedAt: number }
+  | { readonly kind: 'event'; readonly type: string; readonly appendedAt: number; readonly parts: EventParts };
+
+const reserved = (type: string, properties: Properties): fc.Arbitrary<{ type: string; properties: Properties }> =>
+  fc.constant({ type, properties });
+
+/** Timelines of product events, reserved events and ticks: late, repeated, at equal times, with pauses of up to days. */
+export function timelines(): fc.Arbitrary<Entry[]> {
+  const product = fc.record({
+    type: fc.constantFrom('view', 'cart', 'cart', 'buy', 'shipped', 'unheard'),
+    properties: fc.record({ cart: fc.constantFrom('1', '2', '__proto__', null), price: fc.constantFrom(1, 2.5, -0, 1e300) }),
+  });
+  const device = { deviceId: 'd', kind: 'fcm', value: 'token' };
+  const facts = fc.oneof(
+    reserved('$device_added', device),
+    reserved('$device_added', { ...device, locale: 'de', deviceId: 'd2', value: 'token2' }),
+    reserved('$device_removed', { deviceId: 'd' }),
+    reserved('$device_unreachable', { deviceId: 'd', sentAt: Number.MAX_SAFE_INTEGER, reason: 'gone' }),
+    reserved('$consent', { category: 'offers', state: 'out', reason: 'bored' }),
+    reserved('$consent', { category: 'offers', channel: 'log', state: 'in' }),
+    reserved('$profile', { plan: 'pro', score: 0.5, vip: true, left: null }),
+  );
+  const entry = fc.record({
+    event: fc.oneof({ weight: 4, arbitrary: product }, { weight: 1, arbitrary: facts }),
+    tick: fc.integer({ min: 0, max: 3 }),
+    pause: fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 20 * MINUTE }), fc.integer({ min: 0, max: 3 * DAY })),
+    late: fc.oneof(fc.constant(0), fc.integer({ min: 0, max: HOUR }), fc.integer({ min: DAY - HOUR, max: DAY + HOUR })),
+    id: fc.integer({ min: 0, max: 30 }),
+    imported: fc.integer({ min: 0, max: 12 }),
+  });
+  return fc.array(entry, { maxLength: 40, size: 'max' }).map((entries) => {
+    let appendedAt = 0;
+    return entries.map((e): Entry => {
+      appendedAt += e.pause;
+      if (e.tick === 0) return { kind: 'tick', appendedAt };
+      const parts = { id: `e${e.id}`, at: appendedAt - e.late, imported: e.imported === 0, properties: e.event.properties };
+      return { kind: 'event', type: e.event.type, appendedAt, parts };
+    });
+  });
+}

@@ -1,0 +1,118 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { emptyState, isEmpty } from '../../src/core/step.ts';
+import { TIDY_TIMER, timersOf } from '../../src/core/timers.ts';
+import { everything, timelines } from './everything.ts';
+import { DAY, HOUR, START, UserLog, journeyOf, programOf, trackerOf } from './support.ts';
+
+describe('a user who never returns', () => {
+  it('leaves no window, no partial match and no timer, whatever was noticed and whatever kind it was', () => {
+    fc.assert(
+      fc.property(timelines(), (timeline) => {
+        const log = new UserLog(everything);
+        for (const entry of timeline)
+          if (entry.kind === 'tick') log.tick(entry.appendedAt);
+          else log.event(entry.type, entry.appendedAt, entry.parts);
+        log.fired = 0;
+        for (let next = log.nextTimer(); next !== null; next = log.nextTimer()) {
+          log.tick(Math.max(next.dueMs, log.nowMs) - START);
+          expect(log.fired).toBeLessThan(60);
+        }
+        const { session, matches, trackers, ledger, recentEventIds, tidyAtMs, entries } = log.state;
+        expect({ session, matches, trackers, ledger, recentEventIds, tidyAtMs }).toEqual({
+          session: null,
+          matches: [],
+          trackers: {},
+          ledger: [],
+          recentEventIds: [],
+          tidyAtMs: null,
+        });
+        // Only what was entered once and for all is kept.
+        expect(Object.keys(entries).filter((name) => !name.startsWith('stuck/'))).toEqual([]);
+        expect(log.nowMs - START).toBeLessThan((timeline.at(-1)?.appendedAt ?? 0) + 20 * DAY);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it('of whom nothing lasting was known leaves nothing at all', () => {
+    const log = new UserLog(programOf({}));
+    expect(isEmpty(emptyState('user'))).toBe(true);
+    log.event('unheard', 0);
+    expect(isEmpty(log.state)).toBe(false);
+    log.tick(DAY);
+    expect(isEmpty(log.state)).toBe(true);
+  });
+
+  it('keeps profile, devices, consent, re-entry marks and lifetime counts', () => {
+    const log = new UserLog(
+      programOf({
+        journeys: [journeyOf({ name: 'j', pattern: { kind: 'event', on: { type: 'a', where: null } }, reentry: { kind: 'once' } })],
+      }),
+    );
+    log.event('$profile', 0, { properties: { plan: 'pro' } });
+    log.event('$device_added', 0, { properties: { deviceId: 'd', kind: 'fcm', value: 't' } });
+    log.event('$consent', 0, { properties: { category: 'offers', state: 'out' } });
+    log.event('a', 0);
+    log.tick(300 * DAY);
+    expect(timersOf(log.state)).toEqual([]);
+    expect(log.state).toMatchObject({
+      profile: { plan: 'pro' },
+      devices: [{ deviceId: 'd' }],
+      entries: { j: START },
+      lifetime: { sessions: 1 },
+    });
+    expect(Object.keys(log.state.consent)).toEqual(['offers']);
+    expect(isEmpty(log.state)).toBe(false);
+  });
+});
+
+describe('the tidy timer', () => {
+  it('stays where it is while the user is active: one wake per maxEventAge, not one per event', () => {
+    const log = new UserLog(programOf({ trackers: [trackerOf('t', ['*'])] }));
+    for (let hour = 0; hour < 72; hour++) {
+      log.event('a', hour * HOUR);
+      expect(timersOf(log.state).find((timer) => timer.id === TIDY_TIMER)?.dueMs).toBeLessThanOrEqual(log.nowMs + DAY + 1);
+    }
+    log.fired = 0;
+    log.tick(72 * HOUR);
+    expect(log.fired).toBeLessThan(8);
+  });
+
+  it('forgets trackers that the topology no longer asks for', () => {
+    const log = new UserLog(programOf({ trackers: [trackerOf('t', ['a'], { keepMs: 30 * DAY })] }));
+    log.event('a', 0);
+    log.program = programOf({});
+    log.tick(DAY);
+    expect(log.state.trackers).toEqual({});
+  });
+
+  it('is set again where a match fires after everything else was forgotten', () => {
+    const pattern = { kind: 'absence', on: { type: 'a', where: null }, trackerId: 't', withinMs: 10 * DAY } as const;
+    const log = new UserLog(programOf({ trackers: [trackerOf('t', ['a'])], journeys: [journeyOf({ name: 'j', pattern })] }));
+    log.event('a', 0);
+    log.tick(5 * DAY);
+    expect(log.state.tidyAtMs).toBeNull();
+    log.tick(10 * DAY);
+    expect(log.state.ledger).toHaveLength(1);
+    log.tick(12 * DAY);
+    expect(log.state.ledger).toEqual([]);
+    expect(timersOf(log.state)).toEqual([]);
+  });
+
+  it('keeps trackers bounded: by moments, and by keys, of which the one longest unseen goes', () => {
+    const key = (event: { properties: Readonly<Record<string, unknown>> }): string => String(event.properties['k']);
+    const program = programOf({ trackers: [trackerOf('t', ['a'], { key, cap: 2 })] });
+    const log = new UserLog({ ...program, limits: { ...program.limits, keysPerTracker: 2 } });
+    for (const [i, k] of ['9', '9', '9', '5', '9', '7'].entries()) log.event('a', i, { properties: { k } });
+    expect(log.state.trackers).toEqual({
+      t: {
+        7: [{ atMs: START + 5, offset: 5 }],
+        9: [
+          { atMs: START + 2, offset: 2 },
+          { atMs: START + 4, offset: 4 },
+        ],
+      },
+    });
+  });
+});

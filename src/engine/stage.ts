@@ -28,6 +28,8 @@ export interface TaskContext {
   readonly clock: Clock;
   /** Makes the task read `nextWakeMs` again; for a stage whose work outside of `process` moved it. */
   readonly changed: () => void;
+  /** Aborts when a graceful stop was asked for. A `process` that waits (a sender's, for free places) then ends early, committed as far as it came. */
+  readonly stopping?: AbortSignal;
 }
 
 /** The wall clock, for waking up only: no decision is ever made on it. */

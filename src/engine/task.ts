@@ -41,6 +41,7 @@ export class Task {
   readonly done: Promise<TaskEnd>;
   readonly #options: TaskOptions;
   readonly #abort = new AbortController();
+  readonly #stopping = new AbortController();
   /** Makes a waiting loop look again: a stop, or a moved wake time. Nothing to do where it does not wait. */
   #nudge = (): void => undefined;
   #stopWithinMs: number | undefined;
@@ -56,6 +57,7 @@ export class Task {
   /** Ends between batches; a stage with work in flight has `deadlineMs` to finish it. A task that does not run yet ends at once. */
   stop(deadlineMs: number): Promise<TaskEnd> {
     this.#stopWithinMs ??= deadlineMs;
+    this.#stopping.abort();
     if (!this.#running) this.#abort.abort(new Error('the task was stopped before it ran'));
     this.#nudge();
     return this.done;
@@ -109,7 +111,8 @@ export class Task {
 
   #createStageTask(store: PartitionStore): StageTask {
     const { stage, partition, partitions, clock } = this.#options;
-    return stage.createTask({ partition, partitions, store, clock, signal: this.#abort.signal, changed: () => this.#nudge() });
+    const signals = { signal: this.#abort.signal, stopping: this.#stopping.signal };
+    return stage.createTask({ partition, partitions, store, clock, ...signals, changed: () => this.#nudge() });
   }
 
   #commitTarget(): ConstructorParameters<typeof Committer>[2] {

@@ -21,3 +21,24 @@ export async function orAbort<T>(promise: Promise<T>, signal: AbortSignal, messa
     signal.removeEventListener('abort', giveUp);
   }
 }
+
+/**
+ * A signal that fires with either of two, until it is released. Unlike `AbortSignal.any`, nothing of it stays with a signal that lives for
+ * days while thousands of these come and go.
+ */
+export function eitherSignal(
+  one: AbortSignal,
+  other: AbortSignal | undefined,
+): { readonly signal: AbortSignal; readonly release: () => void } {
+  if (other === undefined) return { signal: one, release: () => {} };
+  const controller = new AbortController();
+  const fire = () => controller.abort();
+  for (const signal of [one, other]) {
+    signal.addEventListener('abort', fire, { once: true });
+    if (signal.aborted) fire();
+  }
+  const release = () => {
+    for (const signal of [one, other]) signal.removeEventListener('abort', fire);
+  };
+  return { signal: controller.signal, release };
+}

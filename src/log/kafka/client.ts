@@ -57,8 +57,8 @@ export class KafkaClient {
     this.cluster = new KafkaCluster(options.brokers, this.#wire, this.deadlineMs);
   }
 
-  connections(): Connections {
-    return new Connections(this.#wire);
+  connections(requestTimeoutMs: number = this.requestTimeoutMs): Connections {
+    return new Connections({ ...this.#wire, requestTimeoutMs });
   }
 
   warn(fields: object, message: string): void {

@@ -64,7 +64,15 @@ export function describeCode(code: number): string {
   return HINTS[code] === undefined ? `Kafka error ${code}` : `${HINTS[code]} (Kafka error ${code})`;
 }
 
-const FENCED: readonly number[] = [Code.invalidProducerEpoch, Code.invalidProducerIdMapping, Code.unknownProducerId, Code.producerFenced];
+/** Another producer took over, or the coordinator gave up on this one. */
+export function isFenced(code: number): boolean {
+  return (
+    code === Code.invalidProducerEpoch ||
+    code === Code.invalidProducerIdMapping ||
+    code === Code.unknownProducerId ||
+    code === Code.producerFenced
+  );
+}
 
 /** The coordinator is elsewhere or not ready: it has not acted. */
 export function isCoordinatorMove(code: number): boolean {
@@ -86,7 +94,7 @@ export function isLeaderMove(code: number): boolean {
 
 /** A code of a request in a transaction that is neither success nor retried: what the task has to do about it. */
 export function transactionError(what: string, code: number): FencedError | UnknownResultError | FatalLogError {
-  if (FENCED.includes(code))
+  if (isFenced(code))
     return new FencedError(
       `${what}: another producer with this transactional id took over, or the transaction timed out (Kafka error ${code})`,
     );

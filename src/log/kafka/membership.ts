@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isAbortError } from '../abort.ts';
+import { isAbortError, orAbort } from '../abort.ts';
 import { FatalLogError, LogUnavailableError } from '../errors.ts';
 import type { Generation, GroupMembership, MembershipOptions } from '../port.ts';
 import { Backoff } from './backoff.ts';
@@ -11,6 +11,7 @@ import { NoAnswerError } from './wire.ts';
 
 const DEFAULT_SESSION_TIMEOUT_MS = 10_000;
 const LEAVE_DEADLINE_MS = 2_000;
+const RETRY_HEARTBEAT_MS = 300;
 
 interface Handlers {
   readonly onGeneration: (generation: Generation) => void;
@@ -34,7 +35,8 @@ export class KafkaMembership implements GroupMembership {
   constructor(client: KafkaClient, options: MembershipOptions, onClose: () => void) {
     this.#client = client;
     this.#options = options;
-    this.#connections = client.connections();
+    // A heartbeat that gets no answer is given up while there is still time for another one.
+    this.#connections = client.connections(Math.min(client.requestTimeoutMs, this.#sessionTimeoutMs / 2));
     this.#session = new GroupSession(client, this.#connections, { ...options, sessionTimeoutMs: this.#sessionTimeoutMs });
     this.#onClose = onClose;
   }
@@ -90,9 +92,10 @@ export class KafkaMembership implements GroupMembership {
   /** Heartbeats until `leave`, joining again where the group asks for it. */
   async #stay(handlers: Handlers): Promise<void> {
     const intervalMs = this.#options.heartbeatIntervalMs ?? this.#sessionTimeoutMs / 3;
+    let answered = true;
     try {
       for (;;) {
-        await sleep(intervalMs, undefined, { signal: this.#signal });
+        await sleep(answered ? intervalMs : Math.min(RETRY_HEARTBEAT_MS, intervalMs), undefined, { signal: this.#signal });
         const sentAtMs = performance.now();
         const code = await this.#outage(() => this.#session.heartbeat(), true);
         if (code === Code.none) this.#healthyUntil = sentAtMs + this.#sessionTimeoutMs;
@@ -100,6 +103,7 @@ export class KafkaMembership implements GroupMembership {
           await this.#enter(handlers);
         else if (typeof code === 'number' && !isCoordinatorMove(code))
           throw new FatalLogError(`group ${this.#options.groupId}: ${describeCode(code)}`);
+        answered = typeof code === 'number' && !isCoordinatorMove(code);
       }
     } catch (error) {
       if (this.#signal.aborted) return;
@@ -123,7 +127,7 @@ export class KafkaMembership implements GroupMembership {
     const connections = this.#client.connections();
     const timer = setTimeout(() => void connections.close(), LEAVE_DEADLINE_MS);
     try {
-      await this.#session.leave(connections);
+      await orAbort(this.#session.leave(connections), connections.signal, 'no answer in time');
     } catch (error) {
       if (!(error instanceof NoAnswerError || error instanceof LogUnavailableError || isAbortError(error))) throw error;
       this.#client.warn(

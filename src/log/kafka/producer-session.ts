@@ -2,7 +2,7 @@ import { RecordTooLargeError, UnknownResultError } from '../errors.ts';
 import type { AppendedTo, OutRecord } from '../port.ts';
 import { Backoff } from './backoff.ts';
 import type { KafkaClient } from './client.ts';
-import { Code, describeCode, isLeaderMove, transactionError } from './codes.ts';
+import { Code, describeCode, isFenced, isLeaderMove, transactionError } from './codes.ts';
 import type { Connections } from './connections.ts';
 import { encodeBatch, type ProducerIdentity, recordBytesAtMost } from './encode-batch.ts';
 import { decodeProduce, encodeProduce, PRODUCE_VERSION, type PartitionResult } from './produce.ts';
@@ -129,11 +129,17 @@ export class ProducerSession {
         this.#client.cluster.invalidate(topic);
         retry ??= { name, reason: describeCode(code) };
       } else if (refused === undefined || refused instanceof RecordTooLargeError) {
-        refused = transactionError(this.#what(name), code);
+        refused = this.#refusal(name, code);
       }
     }
     if (refused !== undefined) throw refused;
     return retry;
+  }
+
+  #refusal(partition: string, code: number): Error {
+    const what = this.#what(partition);
+    if (this.#transactionalId !== null || !isFenced(code)) return transactionError(what, code);
+    return new UnknownResultError(`${what}: the broker no longer knows the producer id (Kafka error ${code})`);
   }
 
   get #wait(): { readonly deadlineMs: number; readonly signal: AbortSignal } {

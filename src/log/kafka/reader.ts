@@ -1,4 +1,4 @@
-import { abortError, orAbort } from '../abort.ts';
+import { abortError, eitherSignal, orAbort } from '../abort.ts';
 import { FatalLogError, LogUnavailableError, OffsetOutOfRangeError } from '../errors.ts';
 import type { FetchedBatch, LogReader, ReaderOptions } from '../port.ts';
 import { Backoff } from './backoff.ts';
@@ -38,7 +38,7 @@ export class KafkaReader implements LogReader {
   async fetch(options: { readonly maxWaitMs?: number; readonly signal?: AbortSignal } = {}): Promise<FetchedBatch> {
     if (this.#fetching) throw new Error(`${this.#name}: one fetch at a time`);
     this.#fetching = true;
-    const signal = options.signal === undefined ? this.#closed.signal : AbortSignal.any([this.#closed.signal, options.signal]);
+    const { signal, release } = eitherSignal(this.#closed.signal, options.signal);
     try {
       const response = await this.#fetch(options.maxWaitMs ?? DEFAULT_MAX_WAIT_MS, signal);
       const { highWatermark, lastStableOffset, logStartOffset } = response;
@@ -55,6 +55,7 @@ export class KafkaReader implements LogReader {
         throw new FatalLogError(`${this.#name}: ${error.message}`, { cause: error });
       throw error;
     } finally {
+      release();
       this.#fetching = false;
     }
   }

@@ -1,4 +1,4 @@
-import { abortError, isAbortError } from '../abort.ts';
+import { abortError, eitherSignal, isAbortError } from '../abort.ts';
 import { LogUnavailableError, UnknownResultError } from '../errors.ts';
 import type { AppendedTo, LogTransaction, OutRecord, TopicPartition, TransactionalWriter } from '../port.ts';
 import { WriterState } from '../writer-state.ts';
@@ -35,8 +35,12 @@ export class KafkaWriter implements TransactionalWriter {
   }
 
   async fence(signal?: AbortSignal): Promise<void> {
-    const either = signal === undefined ? this.#connections.signal : AbortSignal.any([this.#connections.signal, signal]);
-    await this.#state.step('unfenced', 'ready', () => this.#fence(either));
+    const either = eitherSignal(this.#connections.signal, signal);
+    try {
+      await this.#state.step('unfenced', 'ready', () => this.#fence(either.signal));
+    } finally {
+      either.release();
+    }
   }
 
   async begin(): Promise<LogTransaction> {

@@ -1,4 +1,4 @@
-import { abortError } from '../abort.ts';
+import { abortError, eitherSignal } from '../abort.ts';
 import type { FetchedBatch, LogReader, ReaderOptions } from '../port.ts';
 import type { MemoryBroker } from './broker.ts';
 
@@ -24,7 +24,7 @@ export class MemoryReader implements LogReader {
 
   async fetch(options: { readonly maxWaitMs?: number; readonly signal?: AbortSignal } = {}): Promise<FetchedBatch> {
     if (this.#fetching) throw new Error(`${this.#name}: one fetch at a time`);
-    const signal = options.signal === undefined ? this.#closed.signal : AbortSignal.any([this.#closed.signal, options.signal]);
+    const { signal, release } = eitherSignal(this.#closed.signal, options.signal);
     this.#fetching = true;
     try {
       let batch = this.#read(signal);
@@ -39,6 +39,7 @@ export class MemoryReader implements LogReader {
       this.#position = batch.nextOffset;
       return batch;
     } finally {
+      release();
       this.#fetching = false;
     }
   }

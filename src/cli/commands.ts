@@ -13,6 +13,21 @@ export const COMMANDS: readonly CommandEntry[] = [
     define: async () => (await import('./commands/process.ts')).process,
   },
   {
+    name: 'check',
+    summary: 'find every mistake in topologies, with file, line and what to do',
+    define: async () => (await import('./commands/check.ts')).check,
+  },
+  {
+    name: 'test',
+    summary: "run topologies' scenarios with virtual time",
+    define: async () => (await import('./commands/test.ts')).test,
+  },
+  {
+    name: 'explain',
+    summary: 'say why a user got or did not get a message',
+    define: async () => (await import('./commands/explain.ts')).explain,
+  },
+  {
     name: 'topics',
     summary: "create or check Lull's topics and schemas",
     define: async () => (await import('./commands/topics.ts')).topics,

@@ -1,38 +1,28 @@
-import { compileTopology } from '../topology/compile.ts';
-import type { CompiledTopology } from '../topology/compile.ts';
-import type { Issue } from '../topology/issue.ts';
-import { sortIssues } from '../topology/issue.ts';
-import { loadScenarios } from './load.ts';
+import type { CompileOptions } from '../topology/compile.ts';
+import { checkTopology } from './check.ts';
+import type { CheckResult } from './check.ts';
 import { runScenario } from './run.ts';
 import type { ScenarioResult } from './run.ts';
 
-export interface SuiteOptions {
-  readonly app: string;
-  readonly set?: Readonly<Record<string, string>>;
+export interface SuiteOptions extends CompileOptions {
   /** Only scenarios whose name, file or features contain this. */
   readonly filter?: string;
 }
 
-export interface SuiteResult {
-  readonly folder: string;
-  /** Mistakes in the topology or in the scenarios: nothing was run where the topology is broken. */
-  readonly errors: readonly Issue[];
-  readonly warnings: readonly Issue[];
-  readonly topology: CompiledTopology | null;
+export interface SuiteResult extends CheckResult {
   readonly results: readonly ScenarioResult[];
 }
 
-/** Compiles a topology and runs its scenarios. */
+/** Compiles a topology and runs its scenarios. Nothing is run where the topology is broken, and no scenario of a file that is. */
 export function testTopology(folder: string, options: SuiteOptions): SuiteResult {
-  const compiled = compileTopology(folder, options);
-  if (!compiled.ok) return { folder, errors: compiled.errors, warnings: compiled.warnings, topology: null, results: [] };
-  const { scenarios, issues } = loadScenarios(folder, compiled);
-  const errors = sortIssues(issues.filter((issue) => issue.severity === 'error'));
-  const broken = new Set(errors.map((issue) => issue.file));
+  const checked = checkTopology(folder, options);
+  const { topology } = checked;
+  if (topology === null) return { ...checked, results: [] };
+  const broken = new Set(checked.errors.map((issue) => issue.file));
   const { filter } = options;
-  const results = scenarios
+  const results = checked.scenarios
     .filter((scenario) => !broken.has(scenario.file))
     .filter(({ name, file, features }) => filter === undefined || [name, file, ...features].some((text) => text.includes(filter)))
-    .map((scenario) => runScenario(scenario, compiled.program));
-  return { folder, errors, warnings: compiled.warnings, topology: compiled, results };
+    .map((scenario) => runScenario(scenario, topology.program));
+  return { ...checked, results };
 }

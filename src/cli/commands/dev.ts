@@ -48,6 +48,8 @@ export function dev(command: Command): void {
         say: (line) => process.stderr.write(`${line}\n`),
       });
       if (summary !== null) process.stdout.write(`${JSON.stringify(summary)}\n`);
+      // Stopped before the end that was asked for: whoever waits for the figures must not take silence for success.
+      else if (options.forMs !== null) process.exitCode = 130;
     });
 }
 

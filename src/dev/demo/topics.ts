@@ -13,17 +13,17 @@ import type { Log } from '../../log/port.ts';
  * @throws CommandError when there are topics of this prefix already: their people and figures are not the demo's
  */
 export async function createTopics(config: Config): Promise<() => Promise<void>> {
-  const { topics, missing } = await withLog(config, async ({ admin }) => {
-    const check = await checkTopics(admin, config);
-    if (check.missing.length === check.topics.length) await createMissingTopics(admin, { ...config, isPartitionsGiven: true });
-    return check;
+  return withLog(config, async ({ admin }) => {
+    const { topics, missing } = await checkTopics(admin, config);
+    if (missing.length < topics.length)
+      throw new CommandError(
+        `there are topics of prefix ${config.prefix} on ${config.bootstrap ?? ''} already: \`lull dev\` starts with its own, so choose another --prefix or leave it out`,
+      );
+    // The schemas first: a registry that does not answer leaves no topics behind.
+    await registerSchemas(openRegistry(config));
+    await createMissingTopics(admin, { ...config, isPartitionsGiven: true });
+    return () => withLog(config, (log) => log.admin.deleteTopics(topics));
   });
-  if (missing.length < topics.length)
-    throw new CommandError(
-      `there are topics of prefix ${config.prefix} on ${config.bootstrap ?? ''} already: \`lull dev\` starts with its own, so choose another --prefix or leave it out`,
-    );
-  await registerSchemas(openRegistry(config));
-  return () => withLog(config, ({ admin }) => admin.deleteTopics(topics));
 }
 
 async function withLog<T>(config: Config, use: (log: Log) => Promise<T>): Promise<T> {

@@ -61,6 +61,7 @@ const TYPES: Readonly<Record<string, string>> = {
 /**
  * The demo's page, on 127.0.0.1 only. Everything it loads comes from here, and the policy says so. A request under another host name is refused: a web
  * page elsewhere could point its own name at 127.0.0.1.
+ * @throws Error with one line when the port cannot be had
  */
 export async function servePage(options: PageOptions): Promise<Page> {
   const assets = await loadAssets();
@@ -138,7 +139,15 @@ export async function servePage(options: PageOptions): Promise<Page> {
     streams.send('changes', message(changes));
   }, EVERY_MS);
 
-  await app.listen({ host: '127.0.0.1', port: options.port ?? 0 });
+  try {
+    await app.listen({ host: '127.0.0.1', port: options.port ?? 0 });
+  } catch (error) {
+    clearInterval(timer);
+    const code = (error as NodeJS.ErrnoException).code ?? String(error);
+    throw new Error(`the page cannot be served on port ${options.port ?? 0} of 127.0.0.1 (${code}): choose another, or 0`, {
+      cause: error,
+    });
+  }
   const { port } = app.server.address() as AddressInfo;
 
   function isLocal(host: string | undefined): boolean {

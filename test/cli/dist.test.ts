@@ -1,8 +1,17 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { chmodSync, chownSync, cpSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createCodec } from '../../src/avro/codec.ts';
+import { checkSchemas } from '../../src/avro/register.ts';
+import { createRegistry } from '../../src/avro/registry.ts';
+import { createKafkaLog } from '../../src/log/kafka/log.ts';
+import { topicNames, topicPlans } from '../../src/log/topics.ts';
+import { until } from '../dev/stack/processes.ts';
+import { bootstrap, registryUrl } from '../setup/env.ts';
 import type { Ran } from './run.ts';
 
 const ROOT = path.join(import.meta.dirname, '../..');
@@ -42,9 +51,20 @@ describe.skipIf(why !== undefined)(`the build, read-only, as a user without righ
     mkdirSync(state);
     chownSync(state, UID, UID);
   });
-  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  const children: ChildProcess[] = [];
+  afterAll(() => {
+    for (const child of children) child.kill('SIGKILL');
+    rmSync(folder, { recursive: true, force: true });
+  });
 
-  function lull(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Ran> {
+  interface Running {
+    readonly child: ChildProcess;
+    /** The first group of the pattern, once stderr matches. */
+    line(pattern: RegExp): Promise<string>;
+    readonly ended: Promise<Ran>;
+  }
+
+  function start(args: readonly string[], env: NodeJS.ProcessEnv = {}): Running {
     const child = spawn(realpathSync(process.execPath), [path.join(code, 'dist/cli/main.js'), ...args], {
       uid: UID,
       gid: UID,
@@ -52,15 +72,32 @@ describe.skipIf(why !== undefined)(`the build, read-only, as a user without righ
       env: { PATH: '/usr/bin:/bin', HOME: '/nonexistent', TMPDIR: state, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
-    return new Promise((resolve, reject) => {
-      let stdout = '';
-      let stderr = '';
-      child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
-      child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+    children.push(child);
+    let stdout = '';
+    let stderr = '';
+    child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+    const ended = new Promise<Ran>((resolve, reject) => {
       child.on('error', reject);
       child.on('close', (code) => resolve({ code, stdout, stderr }));
     });
+    return {
+      child,
+      ended,
+      line: (pattern) =>
+        new Promise((resolve, reject) => {
+          const look = (): void => {
+            const found = pattern.exec(stderr)?.[1];
+            if (found !== undefined) resolve(found);
+          };
+          child.stderr.on('data', look);
+          child.on('close', () => reject(new Error(`it ended without saying ${pattern}: ${stderr}`)));
+          look();
+        }),
+    };
   }
+
+  const lull = (args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Ran> => start(args, env).ended;
 
   it('cannot be written to by that user', () => {
     const { status, stderr } = spawnSync('/bin/sh', ['-c', `: > ${path.join(code, 'dist/cli/main.js')}`], {
@@ -81,10 +118,36 @@ describe.skipIf(why !== undefined)(`the build, read-only, as a user without righ
     expect(JSON.parse(stdout)).toMatchObject({ stateFolder: { value: state, source: 'environment' } });
   });
 
-  it('says in one line that its brokers do not answer', async () => {
-    const { code, stderr } = await lull(['topics', 'check', '--bootstrap', '127.0.0.1:1']);
-    expect(code).toBe(1);
-    expect(stderr).toMatch(/^lull: [^\n]*127\.0\.0\.1:1[^\n]*\n$/);
+  it('processes events and stops gracefully, with its store in the state folder', async () => {
+    const prefix = `test-${randomUUID().slice(0, 13)}`;
+    const env = { LULL_BOOTSTRAP: bootstrap(), LULL_REGISTRY: registryUrl(), LULL_PREFIX: prefix };
+    expect(await lull(['topics', 'create', '--partitions', '1', '--replication-factor', '1'], env)).toMatchObject({ code: 0, stderr: '' });
+    const log = createKafkaLog({ brokers: bootstrap().split(',') });
+    try {
+      const codec = createCodec({ ids: await checkSchemas(createRegistry({ url: registryUrl() })) });
+      const event = {
+        eventId: 'e1',
+        userId: 'u1',
+        type: 'app_opened',
+        occurredAt: Date.now(),
+        properties: {},
+        sentAt: null,
+        imported: false,
+      };
+      const value = codec.encode('lull.v1.ProductEvent', event);
+      await log.append([{ topic: topicNames(prefix).timeline, partition: 0, key: Buffer.from('u1'), value }]);
+
+      const running = start(['process', '--topology', path.join(code, 'topologies/shop'), '--state-folder', state], env);
+      const url = await running.line(/"url":"(http:[^"]+)"/);
+      await until(async () => (await fetch(`${url}/readyz`)).status === 200);
+      await until(async () => /^lull_events_total\{type="app_opened",.*\} 1$/m.test(await (await fetch(`${url}/metrics`)).text()));
+      running.child.kill('SIGTERM');
+      expect(await running.ended).toMatchObject({ code: 0, stdout: '' });
+      expect(readdirSync(state)).toEqual([`${prefix}-processor`]);
+    } finally {
+      await log.admin.deleteTopics(topicPlans(prefix).map(({ topic }) => topic));
+      await log.close();
+    }
   });
 });
 

@@ -88,7 +88,8 @@ async function schemasOf(config: Config): Promise<Readonly<Record<string, number
 }
 
 async function withAdmin<T>(config: Config, use: (admin: LogAdmin) => Promise<T>): Promise<T> {
-  const log = createKafkaLog(kafkaLogOptions(config));
+  // A person waits for the answer.
+  const log = createKafkaLog({ ...kafkaLogOptions(config), connectDeadlineMs: 5_000 });
   try {
     return await use(log.admin);
   } finally {

@@ -12,13 +12,18 @@ export interface JavaServerOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+export interface KafkaOptions extends JavaServerOptions {
+  /** Broker settings over the usual ones, given the ports: two, and as many `ports` more. For tests of listeners with TLS and login. */
+  readonly more?: { readonly ports: number; readonly settings: (ports: readonly number[]) => Readonly<Record<string, string | number>> };
+}
+
 /** One node in KRaft mode, broker and controller; `ports[0]` is for clients. */
-export function startKafka({ java, code, onProgress, signal }: JavaServerOptions): Promise<Serving> {
+export function startKafka({ java, code, onProgress, signal, more }: KafkaOptions): Promise<Serving> {
   const classpath = path.join(code, '*');
   const flags = ['-XX:-UsePerfData', '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn', '-cp', classpath];
   return serve({
     what: 'Kafka',
-    ports: 2,
+    ports: 2 + (more?.ports ?? 0),
     program: (ports) => ({
       name: 'kafka',
       // One program that formats the storage and then becomes the broker: same folder, same pid, one thing to end.
@@ -31,7 +36,9 @@ export function startKafka({ java, code, onProgress, signal }: JavaServerOptions
         `-Djava.io.tmpdir=${folder}`,
         ...flags,
       ],
-      files: (folder) => ({ 'server.properties': properties(ports[0]!, ports[1]!, path.join(folder, 'data')) }),
+      files: (folder) => ({
+        'server.properties': properties({ ...settings(ports[0]!, ports[1]!, path.join(folder, 'data')), ...more?.settings(ports) }),
+      }),
       env: { LULL_CLUSTER_ID: `L${randomBytes(16).toString('base64url').slice(1)}` },
     }),
     isReady: ([port]) => hasBroker(port!),
@@ -40,8 +47,8 @@ export function startKafka({ java, code, onProgress, signal }: JavaServerOptions
   });
 }
 
-function properties(port: number, controllerPort: number, data: string): string {
-  return Object.entries({
+function settings(port: number, controllerPort: number, data: string): Record<string, string | number | boolean> {
+  return {
     'process.roles': 'broker,controller',
     'node.id': 1,
     'controller.quorum.voters': `1@127.0.0.1:${controllerPort}`,
@@ -68,7 +75,11 @@ function properties(port: number, controllerPort: number, data: string): string 
     'log.cleaner.dedupe.buffer.size': 16 * 1024 * 1024,
     'num.network.threads': 2,
     'num.io.threads': 4,
-  })
+  };
+}
+
+function properties(entries: Readonly<Record<string, string | number | boolean>>): string {
+  return Object.entries(entries)
     .map(([key, value]) => `${key}=${value}\n`)
     .join('');
 }

@@ -40,6 +40,7 @@ export class KafkaCluster {
   /** Asks any broker, trying one address after another. @throws LogUnavailableError after the deadline, FatalLogError, AbortError when closed */
   async ask<K extends keyof Calls>(api: K, args: Calls[K]['args']): Promise<Calls[K]['answer']> {
     const backoff = new Backoff({ firstMs: 50, maxMs: 1_000, deadlineMs: this.#deadlineMs, signal: this.#closed.signal });
+    let last: NoAnswerError | undefined;
     for (;;) {
       const control = (this.#control ??= this.#connections.to(this.#addresses[this.#next++ % this.#addresses.length]!));
       try {
@@ -48,10 +49,12 @@ export class KafkaCluster {
         return answer;
       } catch (error) {
         if (!(error instanceof NoAnswerError)) throw error;
+        // An attempt that the deadline cut short says less than the one before it.
+        if (last === undefined || backoff.leftMs > 0) last = error;
         if (this.#control === control) this.#control = undefined;
         await this.#connections.drop(control);
         if (this.#next % this.#addresses.length !== 0) continue; // the other addresses at once, then wait
-        if (!(await backoff.wait())) throw this.#unavailable(error);
+        if (!(await backoff.wait())) throw this.#unavailable(last);
       }
     }
   }

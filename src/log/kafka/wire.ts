@@ -102,11 +102,15 @@ queue.scheduleCheckPendingRequests = function () {
   if (this.pending.length > 0) schedule.call(this);
 };
 
+/** Node's codes of a certificate that does not verify: trying again does not make it trusted. */
+const UNTRUSTED = /CERT|UNABLE_TO_(VERIFY|GET_ISSUER)/;
+
 /** One connection to one broker: connects at the first call, and again after it was lost. */
 export class BrokerConnection {
   readonly address: Address;
   readonly #connection: WireConnection;
   readonly #broker: WireBroker;
+  #starting: Promise<void> | undefined;
   #closed = false;
 
   constructor(address: Address, options: WireOptions) {
@@ -198,9 +202,18 @@ export class BrokerConnection {
     return this.#connection;
   }
 
+  /** Connected, logged in, and told which versions the broker speaks. Several calls may wait for that at once; a socket alone is not it. */
+  async #ready(): Promise<void> {
+    if (this.#starting === undefined && this.#broker.isConnected()) return;
+    this.#starting ??= this.#broker.connect().finally(() => {
+      this.#starting = undefined;
+    });
+    await this.#starting;
+  }
+
   async #guarded<T>(work: () => Promise<T>): Promise<T> {
     try {
-      if (!this.#broker.isConnected()) await this.#broker.connect();
+      await this.#ready();
       return await work();
     } catch (error) {
       throw this.#translate(error);
@@ -213,6 +226,13 @@ export class BrokerConnection {
       return new FatalLogError(`Kafka at ${this.name} refused the login: ${error.message}`, { cause: error });
     if (['KafkaJSServerDoesNotSupportApiKey', 'KafkaJSNotImplemented', 'KafkaJSProtocolError'].includes(error.name))
       return new FatalLogError(`Kafka at ${this.name}: ${error.message}`, { cause: error });
+    if ('code' in error && typeof error.code === 'string' && UNTRUSTED.test(error.code))
+      return new FatalLogError(
+        `the certificate of Kafka at ${this.name} is not trusted (${error.code}): check the certificate authority and the host name`,
+        {
+          cause: error,
+        },
+      );
     if (error.name.startsWith('KafkaJS')) return new NoAnswerError(`${this.name}: ${error.message}`, { cause: error });
     return error;
   }

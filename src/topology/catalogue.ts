@@ -26,6 +26,8 @@ export function readCatalogue(events: Loaded<EventsFile>): { catalogue: Catalogu
   const catalogue = new Map<string, CatalogueEvent>();
   const issues: Issue[] = [];
   const { source, value } = events;
+  if (Object.keys(value).length === 0)
+    issues.push(source.issue([], 'there is no event', 'list the event types that journeys speak of, with their properties'));
   for (const [type, form] of Object.entries(value)) {
     if (type.startsWith('$')) {
       issues.push(

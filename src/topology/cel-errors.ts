@@ -41,14 +41,28 @@ export function explainError(error: unknown, text: string, variables: readonly N
 
 function explainParse(error: ParseError, text: string): ExpressionError {
   const offset = error.range?.start ?? 0;
-  const found = text.slice(offset, offset + 1);
-  if (text[offset - 1] === '=' || found === '=' || /[^=!<>]=[^=]/.test(text.slice(Math.max(0, offset - 2), offset + 2)))
+  const word = wordAt(text, offset);
+  const operator = WORDS[word.text.toLowerCase()];
+  if (operator !== undefined) return { offset: word.offset, message: `this is not CEL: \`${word.text}\``, hint: `write ${operator}` };
+  if (/(^|[^=!<>])=($|[^=])/.test(text.slice(Math.max(0, offset - 2), offset + 2)))
     return { offset, message: 'this is not CEL: a single =', hint: 'compare with ==' };
-  if (/\b(and|or|not)\b/.test(text.slice(Math.max(0, offset - 4), offset + 4)))
-    return { offset, message: `this is not CEL: ${lowerFirst(error.summary)}`, hint: 'write && for and, || for or, ! for not' };
   if (error.summary.endsWith('EOF'))
     return { offset, message: 'this is not CEL: it ends too early', hint: 'a part is missing behind the last one' };
   return { offset, message: `this is not CEL: ${lowerFirst(error.summary)}`, hint: null };
+}
+
+/** What other languages say. */
+const WORDS: Readonly<Record<string, string>> = { and: '&&', or: '||', not: '!', is: '==' };
+
+/** The word at an offset, or the one just before it. */
+function wordAt(text: string, offset: number): { readonly text: string; readonly offset: number } {
+  const inside = /\w/;
+  let start = offset;
+  while (start > 0 && text[start - 1] === ' ' && !inside.test(text[start] ?? '')) start--;
+  while (start > 0 && inside.test(text[start - 1]!)) start--;
+  let end = start;
+  while (end < text.length && inside.test(text[end]!)) end++;
+  return { text: text.slice(start, end), offset: start };
 }
 
 function noSuchKey(error: CelTypeError, offset: number, node: ASTNode | undefined, views: Views): ExpressionError {
@@ -56,11 +70,18 @@ function noSuchKey(error: CelTypeError, offset: number, node: ASTNode | undefine
   const typeName = leftTypeName(node);
   const owner = views.all.find((view) => view.name === typeName);
   if (owner === undefined) return { offset, message: `there is no \`${key}\``, hint: null };
-  const noun = owner.label === 'session.counts' ? 'event type' : owner.label === 'user' ? 'attribute' : 'property';
+  const noun = NOUNS[owner.label] ?? 'property';
   const known = [...owner.fields.keys()];
   const hint = didYouMean(key, known, 'known') ?? (owner.label === 'user' ? 'declare it under `profile` in topology.yaml' : null);
   return { offset, message: `\`${owner.label}\` has no ${noun} \`${key}\``, hint };
 }
+
+const NOUNS: Readonly<Record<string, string>> = {
+  'session.counts': 'event type',
+  'session.sums': 'sum',
+  user: 'attribute',
+  params: 'param',
+};
 
 function leftTypeName(node: ASTNode | undefined): string | null {
   if (node?.op !== '.' && node?.op !== '[]' && node?.op !== '.?' && node?.op !== '[?]') return null;
@@ -107,7 +128,7 @@ function callProblem(summary: string, node: ASTNode | undefined): { readonly mes
   const name = node?.op === 'call' || node?.op === 'rcall' ? node.args[0] : (/'(?:.*\.)?(\w+)\(/.exec(summary)?.[1] ?? '');
   const given = /\((.*)\)'/.exec(summary)?.[1] ?? '';
   if (!FUNCTION_NAMES.includes(name)) {
-    const nearest = nearestName(name, FUNCTION_NAMES);
+    const nearest = nearestName(name, FUNCTION_NAMES) ?? FUNCTION_NAMES.find((known) => known.startsWith(name)) ?? null;
     return { message: `there is no function \`${name}\``, hint: nearest === null ? null : `did you mean \`${nearest}\`?` };
   }
   return { message: given === '' ? `\`${name}\` cannot be called like this` : `\`${name}\` cannot take (${given})`, hint: null };

@@ -74,7 +74,7 @@ export function compileTopology(folder: string, options: CompileOptions): Compil
     { catalogue, settings, expressions, trackers, templates, brokenTemplates, templateWorld: world },
     issues,
   );
-  issues.push(...unusedIssues(loaded, topology, settings));
+  if (loaded.complete) issues.push(...unusedIssues(loaded, topology, settings));
   if (issues.some((issue) => issue.severity === 'error')) return broken(issues);
 
   const canonical = canonicalText(loaded);

@@ -1,4 +1,4 @@
-/** Something to mend in a topology's files. Lines and columns count from 1, as editors do. */
+/** Something to mend in a topology's files. Lines and columns count from 1, as editors do; 0 where there is no file, for what the command line says. */
 export interface Issue {
   readonly severity: 'error' | 'warning';
   /** As the user gave the folder, joined with the path inside of it. */
@@ -13,7 +13,8 @@ export interface Issue {
 
 /** `file:line:column: error: message` and the hint below it, as compilers print it and editors can jump to. */
 export function formatIssue(issue: Issue): string {
-  const where = `${issue.file}:${issue.line}:${issue.column}: ${issue.severity}: ${issue.message}`;
+  const place = issue.line === 0 ? issue.file : `${issue.file}:${issue.line}:${issue.column}`;
+  const where = `${place}: ${issue.severity}: ${issue.message}`;
   return issue.hint === null ? where : `${where}\n    ${issue.hint}`;
 }
 

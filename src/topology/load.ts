@@ -26,6 +26,8 @@ export interface LoadedTopology {
   readonly templates: readonly Loaded<TemplateFile>[];
   /** Names of templates whose file is broken: that they are missing is not said again. */
   readonly brokenTemplates: ReadonlySet<string>;
+  /** Every file was read: only then it is known what nobody uses. */
+  readonly complete: boolean;
 }
 
 const FOLDERS = ['journeys', 'templates', 'tests'];
@@ -42,6 +44,7 @@ export function loadFolder(folder: string, set: Readonly<Record<string, string>>
     journeys: [],
     templates: [],
     brokenTemplates: new Set<string>(),
+    complete: false,
   };
   if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true) {
     issues.push(
@@ -71,7 +74,7 @@ export function loadFolder(folder: string, set: Readonly<Record<string, string>>
   const topology = check<TopologyFile>('topology', topologySource);
   const events = check<EventsFile>('events', readSource(folder, 'events.yaml', issues));
   const journeys = readAll(folder, 'journeys', issues).map((source) => check<JourneyFile>('journey', source));
-  if (journeys.length === 0)
+  if (yamlFiles(folder, 'journeys').length === 0)
     issues.push(folderIssue(path.join(folder, 'journeys'), 'there is no journey', 'add journeys/<name>.yaml: see topologies/shop'));
   const templateSources = readAll(folder, 'templates', issues);
   const templates = templateSources.map((source) => check<TemplateFile>('template', source));
@@ -80,6 +83,9 @@ export function loadFolder(folder: string, set: Readonly<Record<string, string>>
     const value = templateSources[i]!.toJS() as { readonly name?: unknown } | null;
     if (template === null && typeof value?.name === 'string') brokenTemplates.add(value.name);
   });
+  // What is not even YAML says no name: its file's will do.
+  for (const file of yamlFiles(folder, 'templates'))
+    if (!templateSources.some((source) => source.name === `templates/${file}`)) brokenTemplates.add(path.basename(file, '.yaml'));
   return {
     loaded: {
       name,
@@ -89,6 +95,7 @@ export function loadFolder(folder: string, set: Readonly<Record<string, string>>
       journeys: journeys.filter((journey) => journey !== null),
       templates: templates.filter((template) => template !== null),
       brokenTemplates,
+      complete: issues.every((issue) => issue.severity !== 'error'),
     },
     issues,
   };
@@ -109,12 +116,17 @@ export function readSource(folder: string, name: string, issues: Issue[]): Sourc
 
 /** All YAML files of a sub-folder, by name. */
 export function readAll(folder: string, sub: string, issues: Issue[]): Source[] {
+  return yamlFiles(folder, sub)
+    .map((name) => readSource(folder, `${sub}/${name}`, issues))
+    .filter((source) => source !== null);
+}
+
+function yamlFiles(folder: string, sub: string): string[] {
   const inside = path.join(folder, sub);
   if (statSync(inside, { throwIfNoEntry: false })?.isDirectory() !== true) return [];
-  const names = readdirSync(inside)
+  return readdirSync(inside)
     .filter((name) => name.endsWith('.yaml'))
     .sort(compareText);
-  return names.map((name) => readSource(folder, `${sub}/${name}`, issues)).filter((source) => source !== null);
 }
 
 /** A misplaced or misnamed file would silently do nothing. */

@@ -21,12 +21,12 @@ export function resolveParams(
     if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') params.set(name, value);
   }
   for (const [name, text] of Object.entries(set)) {
-    const place = { file: `--set ${name}=${text}`, line: 1, column: 1, severity: 'error' as const };
+    const place = { file: `--set ${name}=${text}`, line: 0, column: 0, severity: 'error' as const };
     const preset = params.get(name);
     if (preset === undefined) {
       issues.push({
         ...place,
-        message: `${source.file} has no param \`${name}\``,
+        message: `${source.name} has no param \`${name}\``,
         hint: didYouMean(name, params.keys(), 'params') ?? 'declare it with a default under `params`',
       });
       continue;

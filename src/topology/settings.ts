@@ -109,6 +109,7 @@ function compileSums(topology: Loaded<TopologyFile>, catalogue: Catalogue, param
       `${source.name}:${place.line}:${place.column}`,
     );
     if ('message' in compiled) {
+      sumTypes.set(name, 'double');
       issues.push(source.issueInText(at, compiled.offset, compiled.message, compiled.hint));
       continue;
     }

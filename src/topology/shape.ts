@@ -27,7 +27,10 @@ export function shapeIssues(kind: FileKind, source: Source, value: unknown): Iss
   const validate = validatorOf(kind);
   if (validate(value)) return [];
   const issues = new Map<string, Issue>();
+  const later = kind === 'journey' ? laterForms(source, value) : [];
+  for (const { path, issue } of later) issues.set(path, issue);
   for (const error of validate.errors ?? []) {
+    if (later.some(({ path }) => error.instancePath.startsWith(path))) continue;
     const issue = translate(source, error);
     if (issue === null) continue;
     // One thing that is wrong breaks several keywords (type and pattern): it is said once.
@@ -35,6 +38,41 @@ export function shapeIssues(kind: FileKind, source: Source, value: unknown): Iss
     if (!issues.has(key)) issues.set(key, issue);
   }
   return [...issues.values()];
+}
+
+const LATER_STEPS = ['wait', 'branch', 'split', 'update', 'exit'];
+const LATER_PATTERNS = ['count', 'sequence', 'dormant', 'milestone', 'streak', 'date', 'anniversary', 'attribute', 'segment', 'item'];
+
+/** What the language is to have and has not: said once, and not as a list of unknown keys. */
+function laterForms(source: Source, value: unknown): { readonly path: string; readonly issue: Issue }[] {
+  if (!isRecord(value)) return [];
+  const found: { readonly path: string; readonly issue: Issue }[] = [];
+  const steps = Array.isArray(value['steps']) ? (value['steps'] as readonly unknown[]) : [];
+  steps.forEach((step, i) => {
+    const verb = isRecord(step) && !('send' in step) ? LATER_STEPS.find((name) => name in step) : undefined;
+    if (verb === undefined) return;
+    const issue = source.issueAtKey(
+      ['steps', i, verb],
+      `\`${verb}\` steps do not exist yet`,
+      'so far, a journey has one step, and it is `send`',
+    );
+    found.push({ path: `/steps/${i}`, issue });
+  });
+  const on = value['on'];
+  const pattern = isRecord(on) ? LATER_PATTERNS.find((name) => name in on) : undefined;
+  if (pattern !== undefined) {
+    const issue = source.issueAtKey(
+      ['on', pattern],
+      `\`${pattern}\` patterns do not exist yet`,
+      'so far: event, absence, inactive, session_ended',
+    );
+    found.push({ path: '/on', issue });
+  }
+  return found;
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function translate(source: Source, error: ErrorObject): Issue | null {

@@ -38,6 +38,21 @@ test('a server that accepts and says nothing is unavailable too', async () => {
   });
 });
 
+test('many calls at once on a log that has not connected yet share one connection', async () => {
+  await withRig(async ({ proxy, disturbed, topic }) => {
+    const topics = await Promise.all([topic(2), topic(3), topic(4)]);
+    const log = disturbed();
+    const calls: Promise<number | undefined>[] = [];
+    // One a turn of the event loop: some of them find a socket that is connected, and nothing said over it yet.
+    for (let i = 0; i < 60; i++) {
+      calls.push(log.admin.partitions(topics[i % 3]!));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(await Promise.all(calls)).toEqual(Array.from({ length: 60 }, (_, i) => 2 + (i % 3)));
+    expect(proxy.connections).toBe(1);
+  });
+});
+
 test.each(['localhost', ':9092', 'localhost:0', 'localhost:http', 'localhost:99999'])('%s is not an address', (address) => {
   expect(() => createKafkaLog({ brokers: [address] })).toThrow(FatalLogError);
 });

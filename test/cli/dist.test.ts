@@ -118,6 +118,18 @@ describe.skipIf(why !== undefined)(`the build, read-only, as a user without righ
     expect(JSON.parse(stdout)).toMatchObject({ stateFolder: { value: state, source: 'environment' } });
   });
 
+  it('keeps the programs that it starts, also when compiled', () => {
+    const module = path.join(code, 'dist/dev/stack/kept.js');
+    const script = `const { startKept } = await import(${JSON.stringify(module)});
+      const kept = await startKept({ name: 'test', command: '/bin/echo', args: (folder) => [folder] });
+      process.stdout.write((await kept.exited).output);`;
+    const { stdout, stderr } = spawnSync(realpathSync(process.execPath), ['--input-type=module', '-e', script], {
+      ...{ uid: UID, gid: UID, cwd: state, encoding: 'utf8' },
+      env: { PATH: '/usr/bin:/bin', TMPDIR: state },
+    });
+    expect({ stdout: stdout.replace(/-[^-]*\n$/, ''), stderr }).toEqual({ stdout: path.join(state, 'lull-test'), stderr: '' });
+  });
+
   it('processes events and stops gracefully, with its store in the state folder', async () => {
     const prefix = `test-${randomUUID().slice(0, 13)}`;
     const env = { LULL_BOOTSTRAP: bootstrap(), LULL_REGISTRY: registryUrl(), LULL_PREFIX: prefix };

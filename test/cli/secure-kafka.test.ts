@@ -17,7 +17,6 @@ let secure: NodeJS.ProcessEnv;
 beforeAll(async () => {
   folder = mkdtempSync(path.join(tmpdir(), 'lull-test-tls-'));
   certificate('broker');
-  certificate('stranger');
   broker = await startKafka({
     java: await findJava(),
     code: await kafkaJars(),
@@ -71,12 +70,9 @@ describe('brokers with TLS and a login', () => {
 
   it.each([
     ['a wrong password', { LULL_KAFKA_SASL_PASSWORD: 'hunter3' }, /authentication/i],
-    ['a certificate of somebody else', { LULL_KAFKA_SSL_CA_FILE: 'stranger.pem' }, /certificate/i],
     ['the certificate authorities of the system only', { LULL_KAFKA_SSL_CA_FILE: '' }, /certificate/i],
   ])('refuse %s with one clear line, and the secret is not in it', async (_what, change, message) => {
-    const env: NodeJS.ProcessEnv = { ...secure, ...change };
-    if (env['LULL_KAFKA_SSL_CA_FILE'] === 'stranger.pem') env['LULL_KAFKA_SSL_CA_FILE'] = path.join(folder, 'stranger.pem');
-    const { code, stdout, stderr } = await lull(['topics', 'check'], env);
+    const { code, stdout, stderr } = await lull(['topics', 'check'], { ...secure, ...change });
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
     expect(stderr).toMatch(/^lull: [^\n]*\n$/);
     expect(stderr).toMatch(message);

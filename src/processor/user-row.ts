@@ -3,6 +3,9 @@ import type { Scalar } from '../core/event.ts';
 /** The shape of `schemas/user-state/v1.avsc` in memory. A `Ref` is the index of a string in `strings`. */
 export type Ref = number;
 
+/** Bytes of one event id's hash in `recentEventIds`. */
+export const ID_BYTES = 7;
+
 export interface AttributeRow {
   readonly name: Ref;
   readonly value: Scalar;
@@ -94,6 +97,11 @@ export interface LedgerRow {
   readonly outcome: 'open' | 'accepted' | 'released' | 'revoked';
 }
 
+export interface EntryRow {
+  readonly name: Ref;
+  readonly atMs: number;
+}
+
 export interface UserRow {
   readonly strings: readonly string[];
   readonly profile: readonly AttributeRow[];
@@ -109,6 +117,6 @@ export interface UserRow {
   readonly trackers: readonly TrackedKeyRow[];
   readonly matches: readonly MatchRow[];
   readonly ledger: readonly LedgerRow[];
-  readonly entries: readonly { readonly name: Ref; readonly atMs: number }[];
+  readonly entries: readonly EntryRow[];
   readonly tidyAtMs: number | null;
 }

@@ -13,6 +13,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     define: async () => (await import('./commands/process.ts')).process,
   },
   {
+    name: 'send',
+    summary: 'run a sender: deliver send commands through FCM or Web Push',
+    define: async () => (await import('./commands/send.ts')).send,
+  },
+  {
     name: 'check',
     summary: 'find every mistake in topologies, with file, line and what to do',
     define: async () => (await import('./commands/check.ts')).check,

@@ -1,5 +1,6 @@
 import type { EngineObserver, TaskState } from '../engine/observer.ts';
 import type { ProcessorObserver } from '../processor/observer.ts';
+import type { SenderObserver } from '../senders/observer.ts';
 import type { Health } from '../telemetry/health.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
@@ -67,5 +68,21 @@ export function processorObserver(metrics: Metrics): ProcessorObserver {
     timerFired: (latenessSeconds) => metrics.timerLateness.observe({}, latenessSeconds),
     tick: () => metrics.ticks.add({}),
     wrongPartition: (count) => metrics.wrongPartition.add({}, count),
+  };
+}
+
+export function senderObserver(metrics: Metrics, logger: Logger): SenderObserver {
+  return {
+    answer(provider, answerClass, code, seconds) {
+      metrics.sends.add({ provider, class: answerClass, code });
+      metrics.sendSeconds.observe({ provider }, seconds);
+    },
+    outcome: (provider, outcomeClass, code) => metrics.outcomes.add({ provider, class: outcomeClass, code: code ?? 'none' }),
+    load(provider, partition, inFlight, waiting) {
+      metrics.sendsInFlight.set({ provider, partition: String(partition) }, inFlight);
+      metrics.sendsWaiting.set({ provider, partition: String(partition) }, waiting);
+    },
+    deadLetter: (provider, reason) => metrics.deadLetters.add({ stage: `sender-${provider}`, reason }),
+    note: (level, message) => logger[level]({}, message),
   };
 }

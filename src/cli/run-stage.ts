@@ -34,6 +34,7 @@ export async function runStage(runtime: Runtime, stage: Stage, signal: AbortSign
     });
     health.started();
     await worker.run(signal);
+    logger.info({ stage: stage.name }, 'stopped; all that was begun is committed');
   } finally {
     await store.close();
   }

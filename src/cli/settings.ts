@@ -52,6 +52,18 @@ export const SETTINGS = {
     max: 900_000,
   }),
   drainMs: duration({ doc: 'how long a graceful stop may take', default: 10_000, min: 0, max: 600_000 }),
+  sendConcurrency: integer({ doc: 'calls to a provider in flight at once, per partition', default: 16, min: 1, max: 1000 }),
+  fcmCredentialsFile: text({ doc: 'key file of a Google service account that may send for the project', default: undefined }),
+  vapidKeysFile: text({
+    doc: 'JSON file {publicKey, privateKey}, or a list of them: the current key first, older ones for their subscriptions',
+    default: undefined,
+  }),
+  vapidSubject: matching({
+    doc: 'where push services write when something is wrong',
+    default: undefined,
+    pattern: /^(mailto:\S+@\S+|https:\/\/\S+)$/,
+    form: 'a mailto: address or an https: URL',
+  }),
   fetchMaxBytes: size({ doc: 'asked for in one fetch of one partition', default: MIB, min: 1024, max: 64 * MIB }),
 } as const;
 

@@ -56,6 +56,9 @@ export const METRICS = {
   fences: count('fences_total', 'Tasks that lost their partition to another owner while committing', 'stage'),
   tasks: level('tasks', 'Tasks of this process, by state', 'stage', 'state'),
   sends: count('sends_total', 'Answers of providers, one for each attempt on a device', 'provider', 'class', 'code'),
+  outcomes: count('outcomes_total', 'Final outcomes, one for each command and device', 'provider', 'class', 'code'),
+  sendsInFlight: level('sends_in_flight', 'Calls to the provider that have not been answered yet', 'provider', 'partition'),
+  sendsWaiting: level('sends_waiting', 'Devices that wait for another attempt', 'provider', 'partition'),
   sendSeconds: distribution('send_seconds', 'One attempt on a device', WORK, 'provider'),
 } as const satisfies Record<string, AnyDefinition>;
 

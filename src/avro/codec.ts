@@ -54,6 +54,9 @@ interface BadId {
 }
 
 const SCRATCH_BYTES = 64 * 1024;
+/** More than the records of any one fetch. */
+const MAX_BAD_IDS = 200_000;
+const MAX_REQUESTS = 8;
 
 class AvroCodec implements Codec {
   readonly #ids: SchemaIds;
@@ -77,16 +80,22 @@ class AvroCodec implements Codec {
   }
 
   async prepare(values: readonly (Buffer | null)[]): Promise<void> {
-    let asking: Set<Promise<void>> | undefined;
+    let unseen: Set<number> | undefined;
     let last: number | undefined;
     for (const value of values) {
       const id = value === null ? undefined : frameId(value);
       // Neighbours nearly always have the same id.
       if (id === undefined || id === last) continue;
       last = id;
-      if (!this.#readers.has(id) && !this.#isKnownBad(id)) (asking ??= new Set()).add(this.#askOnce(id));
+      if (!this.#readers.has(id) && !this.#isKnownBad(id)) (unseen ??= new Set()).add(id);
     }
-    if (asking !== undefined) await Promise.all(asking);
+    if (unseen === undefined) return;
+    // Normally one. A batch of garbage has thousands, which must not all be on the registry at once.
+    const ids = unseen.values();
+    const ask = async (): Promise<void> => {
+      for (const id of ids) await this.#askOnce(id);
+    };
+    await Promise.all(Array.from({ length: Math.min(unseen.size, MAX_REQUESTS) }, ask));
   }
 
   decode(value: Buffer): DecodedValue {
@@ -152,14 +161,14 @@ class AvroCodec implements Codec {
     } catch (error) {
       if (!(error instanceof PoisonError)) throw error;
       const named = error.reason === 'unknown_schema_id' ? error : new PoisonError(error.reason, `schema id ${id}: ${error.message}`);
-      // Whoever sends garbage sends many ids: no more of them are remembered than a batch could bring.
-      if (this.#bad.size >= MAX_BAD_IDS) this.#bad.clear();
+      // Whoever sends garbage sends many ids. The oldest goes: those of the batch in work are the newest.
+      const oldest = this.#bad.keys().next();
+      if (this.#bad.size >= MAX_BAD_IDS && oldest.done !== true) this.#bad.delete(oldest.value);
+      this.#bad.delete(id);
       this.#bad.set(id, { error: named, untilMs: this.#nowMs() + this.#badIdMs });
     }
   }
 }
-
-const MAX_BAD_IDS = 100_000;
 
 function undecodable(record: RecordName, error: unknown): PoisonError {
   const reason = error instanceof LongOverflowError ? 'long_over_2_53' : 'undecodable';

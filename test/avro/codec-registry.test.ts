@@ -222,6 +222,29 @@ describe('codec with a registry', () => {
     expect(front.requests).toHaveLength(2);
   });
 
+  it('asks for many unknown ids a few at a time, and says of each that it is unknown', async () => {
+    let now = 0;
+    let most = 0;
+    await using front = await startFront({
+      intercept: (_, response) => {
+        most = Math.max(most, ++now);
+        response.once('close', () => (now -= 1));
+        return false;
+      },
+    });
+    const codec = await codecOf(front.url);
+    const values = Array.from({ length: 100 }, (_, index) => {
+      const value = Buffer.alloc(6);
+      value.writeUInt32BE(1_900_000_000 + index, 1);
+      return value;
+    });
+    await codec.prepare(values);
+    for (const value of values)
+      expect(() => codec.decode(value)).toThrow(expect.objectContaining({ reason: 'unknown_schema_id' }) as Error);
+    expect(front.requests).toHaveLength(100);
+    expect(most).toBeLessThanOrEqual(8);
+  });
+
   it('never calls a value poison because the registry is away', async () => {
     let away = true;
     const writer = await foreignSchema(changed('lull.v1.Control', (fields) => fields));

@@ -169,6 +169,7 @@ describe('a registry in trouble', () => {
     const asking = createRegistry({ url: front.url, timeoutMs: 100 }).schemaById(1);
     await expect(asking).rejects.toBeInstanceOf(RegistryUnavailableError);
     await expect(asking).rejects.toThrow(/cannot be reached: .*timeout/);
+    expect(front.requests).toHaveLength(1);
   });
 
   it('is asked again after a 503, and unavailable when that lasts', async () => {

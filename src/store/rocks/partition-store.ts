@@ -5,6 +5,8 @@ import { behind, partitionPrefix, tablePrefix } from './keys.ts';
 
 /** Rows that one read of an iterator brings back from RocksDB's thread. */
 const ROWS_PER_READ = 1024;
+/** Keys that one read batch asks for. Every value is an allocation outside of the heap until it is collected: more at once only costs memory. */
+const KEYS_PER_READ = 4096;
 
 export class RocksPartitionStore implements PartitionStore {
   readonly partition: number;
@@ -28,11 +30,15 @@ export class RocksPartitionStore implements PartitionStore {
   getMany(table: string, keys: readonly Buffer[]): Promise<(Buffer | null)[]> {
     return this.#run(async () => {
       const prefix = this.#prefix(table);
-      if (keys.length === 0) return [];
-      const batch = this.#db.read({ capacity: keys.length, autoDestroy: true });
-      const values = keys.map((key) => batch.get(rowKey(prefix, key)));
-      batch.tryFlush();
-      return Promise.all(values);
+      const values: (Buffer | null)[] = [];
+      for (let from = 0; from < keys.length; from += KEYS_PER_READ) {
+        const part = keys.slice(from, from + KEYS_PER_READ);
+        const batch = this.#db.read({ capacity: part.length, autoDestroy: true });
+        const reads = part.map((key) => batch.get(rowKey(prefix, key)));
+        batch.tryFlush();
+        for (const value of await Promise.all(reads)) values.push(value);
+      }
+      return values;
     });
   }
 

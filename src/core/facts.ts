@@ -26,7 +26,6 @@ export function applyReserved(turn: Turn, event: Event, atMs: number): void {
       break;
     case '$accepted':
       settleUnlessFinal(turn, event, 'accepted');
-      seen(turn, event);
       break;
     case '$undelivered':
       // What may have arrived after all keeps its place: a user is never shown more than the caps allow because a sender lost track.

@@ -7,7 +7,7 @@ import type { TriggerUse } from './program-index.ts';
 import { EvaluationError } from './program.ts';
 import type { Journey } from './program.ts';
 import type { Match, SessionSnapshot, SessionWindow, Trigger } from './state.ts';
-import { momentsOf, wasNegated } from './trackers.ts';
+import { isBeyondMemory, momentsOf, wasNegated } from './trackers.ts';
 
 /**
  * The patterns. Each arms a `Match` with a deadline, or comes to the gate at once:
@@ -59,9 +59,18 @@ export function triggered(
       return;
     case 'absence': {
       const dueMs = atMs + pattern.withinMs;
+      const match = matchOf(journey, key, triggerOf(event, journey, atMs, session), dueMs);
       const tracker = turn.index.trackers.get(pattern.trackerId);
-      if (tracker !== undefined && wasNegated(momentsOf(turn.state, tracker, key), { atMs, offset: event.offset }, dueMs)) return;
-      arm(turn, journey, matchOf(journey, key, triggerOf(event, journey, atMs, session), dueMs));
+      if (tracker !== undefined) {
+        const moments = momentsOf(turn.state, tracker, key);
+        const trigger = { atMs, offset: event.offset };
+        if (wasNegated(moments, trigger, dueMs)) return;
+        if (isBeyondMemory(moments, trigger, tracker)) {
+          decideUnevaluated(turn, match, journey, `more than ${tracker.tracker.cap} events behind it had come before it`, 'limit');
+          return;
+        }
+      }
+      arm(turn, journey, match);
       return;
     }
     case 'inactive': {

@@ -29,10 +29,8 @@ function property(type: 'string' | 'long', required: boolean, purpose: string, v
   return { type, required, purpose, ...(values === undefined ? {} : { values }) };
 }
 
-const command = {
-  commandId: must('of the send command'),
-  deviceId: may('the device that it is about; it then counts as seen'),
-};
+const command = { commandId: must('of the send command') };
+const onDevice = { ...command, deviceId: may('the device that says so; it counts as seen') };
 
 export const RESERVED_EVENTS: readonly ReservedEvent[] = [
   {
@@ -88,7 +86,7 @@ export const RESERVED_EVENTS: readonly ReservedEvent[] = [
     type: '$accepted',
     purpose: 'A provider took the message for at least one device.',
     writer: 'sender',
-    properties: { ...command, reason: may("the provider's answer, as a code") },
+    properties: { ...command, deviceId: may('the first device'), reason: may("the provider's answer, as a code") },
   },
   {
     type: '$undelivered',
@@ -96,10 +94,10 @@ export const RESERVED_EVENTS: readonly ReservedEvent[] = [
     writer: 'sender',
     properties: { ...command, reason: may("the provider's answer, or the sender's, as a code") },
   },
-  { type: '$delivered', purpose: 'A device confirmed the message.', writer: 'device', properties: command },
-  { type: '$opened', purpose: 'The user opened the notification.', writer: 'device', properties: command },
-  { type: '$clicked', purpose: 'The user followed a link or an action of the message.', writer: 'device', properties: command },
-  { type: '$dismissed', purpose: 'The user dismissed the notification.', writer: 'device', properties: command },
+  { type: '$delivered', purpose: 'A device confirmed the message.', writer: 'device', properties: onDevice },
+  { type: '$opened', purpose: 'The user opened the notification.', writer: 'device', properties: onDevice },
+  { type: '$clicked', purpose: 'The user followed a link or an action of the message.', writer: 'device', properties: onDevice },
+  { type: '$dismissed', purpose: 'The user dismissed the notification.', writer: 'device', properties: onDevice },
 ];
 
 const BY_TYPE: ReadonlyMap<string, ReservedEvent> = new Map(RESERVED_EVENTS.map((reserved) => [reserved.type, reserved]));

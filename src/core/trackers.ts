@@ -64,6 +64,11 @@ export function wasNegated(moments: readonly Moment[], trigger: Moment, deadline
   return false;
 }
 
+/** More moments came behind the trigger than are kept: whether one of those before the deadline was among the forgotten cannot be known. */
+export function isBeyondMemory(moments: readonly Moment[], trigger: Moment, { tracker }: TrackerIndex): boolean {
+  return moments.length >= tracker.cap && isBehind(moments[0]!, trigger);
+}
+
 /** Of two events at one moment the one with the higher offset is the later one. */
 export function isBehind(moment: Moment, other: Moment): boolean {
   return moment.atMs > other.atMs || (moment.atMs === other.atMs && moment.offset > other.offset);
@@ -73,8 +78,7 @@ export function isBehind(moment: Moment, other: Moment): boolean {
 export function floorOf(turn: Turn, { tracker, cancels }: TrackerIndex): number {
   let floorMs = turn.nowMs - tracker.keepMs;
   if (cancels.size === 0) return floorMs;
-  for (const match of turn.state.matches)
-    if (cancels.has(match.journey)) floorMs = Math.min(floorMs, match.trigger.occurredAtMs);
+  for (const match of turn.state.matches) if (cancels.has(match.journey)) floorMs = Math.min(floorMs, match.trigger.occurredAtMs);
   return floorMs;
 }
 

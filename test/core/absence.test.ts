@@ -152,6 +152,17 @@ describe('the absence pattern', () => {
     expect(log.decisions).toEqual([]);
   });
 
+  it('sends nothing in doubt: a trigger so late that what followed it may be forgotten', () => {
+    const program = { ...abandoned(false), trackers: [trackerOf('t', ['cart', 'buy'], { cap: 2 })] };
+    const log = new UserLog(program);
+    log.event('buy', 2 * MINUTE);
+    for (const hour of [3, 5]) log.event('buy', hour * HOUR);
+    log.event('cart', 6 * HOUR, { id: 'late', at: MINUTE });
+    log.event('cart', 6 * HOUR, { id: 'less late', at: 4 * HOUR });
+    log.tick(9 * HOUR);
+    expect(log.outcomes).toEqual(['abandoned late limit', 'abandoned less late sent']);
+  });
+
   it('lets the oldest go where too many wait, and says so', () => {
     const program = { ...abandoned(true), limits: { ...abandoned(true).limits, matchesPerJourney: 2 } };
     const log = new UserLog(program);

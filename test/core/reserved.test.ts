@@ -134,6 +134,7 @@ describe('devices', () => {
     for (const [i, deviceId] of ['a', 'b'].entries())
       log.event('$device_added', i, { properties: { ...phone, deviceId, value: deviceId } });
     log.event('$opened', 2, { properties: { commandId: 'c', deviceId: 'a' } });
+    log.event('$accepted', 3, { properties: { commandId: 'c', deviceId: 'b' } });
     log.event('$device_added', 3, { properties: { ...phone, deviceId: 'c', value: 'c' } });
     expect(log.state.devices.map((device) => device.deviceId)).toEqual(['c', 'a']);
   });

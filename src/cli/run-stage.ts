@@ -21,6 +21,8 @@ export async function runStage(runtime: Runtime, stage: Stage, signal: AbortSign
   const store = await openRocksStore({
     path: join(config.stateFolder, `${config.prefix}-${stage.name}`),
     tables: [...stage.tables, META_TABLE],
+    onCorrupt: (error) =>
+      logger.warn({ stage: stage.name, reason: error.message }, 'the local store is deleted and restored from the changelog'),
   });
   try {
     const worker = new Worker({

@@ -128,10 +128,26 @@ describe('RocksDB store', () => {
     await expect(reading).rejects.toBeInstanceOf(StoreCorruptError);
     await expect(reading).rejects.toThrow(/checksum mismatch/);
     await expect(partition.getMany('users', [b('0-0'), b('1-0'), b('2-0')])).rejects.toBeInstanceOf(StoreCorruptError);
+    // While it is open, nobody else may take it for dead.
+    await expect(openRocksStore({ tables: TABLES, path, onCorrupt: () => expect.unreachable() })).rejects.toBeInstanceOf(StoreOpenError);
     await store.close();
     await expect(openRocksStore({ tables: TABLES, path })).rejects.toThrow(/found damaged when it was last used/);
     await destroyRocksStore(path);
     await (await openRocksStore({ tables: TABLES, path })).close();
+  });
+
+  it('is replaced by an empty one where the caller says so, and the caller is told why', async () => {
+    const path = await filledFolder();
+    await truncate(await firstFile(path, /^MANIFEST/), 30);
+    const told: StoreCorruptError[] = [];
+    const store = await openRocksStore({ tables: TABLES, path, onCorrupt: (error) => told.push(error) });
+    expect(told).toHaveLength(1);
+    expect(told[0]).toBeInstanceOf(StoreCorruptError);
+    expect(await store.partitions()).toEqual([]);
+    const locked = openRocksStore({ tables: TABLES, path, onCorrupt: (error) => told.push(error) });
+    await expect(locked).rejects.toBeInstanceOf(StoreOpenError);
+    expect(told).toHaveLength(1);
+    await store.close();
   });
 
   it('comes back as it was before the write that a crash cut short', async () => {

@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import type RocksDB from 'rocksdb-native';
 import { Incarnations } from '../incarnations.ts';
 import { StoreCorruptError, StoreOpenError, type PartitionStore, type Store, type StoreOptions } from '../port.ts';
-import { isMarkedDamaged, markDamaged } from './folder.ts';
+import { destroyRocksStore, isMarkedDamaged, markDamaged } from './folder.ts';
 import { accessError, loadError, openError } from './errors.ts';
 import { partitionOf, partitionPrefix } from './keys.ts';
 import { RocksPartitionStore } from './partition-store.ts';
@@ -14,10 +14,27 @@ import { RocksPartitionStore } from './partition-store.ts';
  * may be lost with the machine, always as the latest writes and never as half of one. That is enough for a cache of the changelog.
  *
  * @throws StoreOpenError when the folder or the native library cannot be used: one line to stop with
- * @throws StoreCorruptError when the files in it cannot be read: `destroyRocksStore` and open again
+ * @throws StoreCorruptError when the files in it cannot be read, and there is no `onCorrupt`
  */
-export async function openRocksStore(options: StoreOptions & { readonly path: string }): Promise<Store> {
-  const { path } = options;
+export async function openRocksStore(options: RocksStoreOptions): Promise<Store> {
+  const { onCorrupt } = options;
+  try {
+    return await openFolder(options);
+  } catch (error) {
+    if (!(error instanceof StoreCorruptError) || onCorrupt === undefined) throw error;
+    onCorrupt(error);
+    await destroyRocksStore(options.path);
+    return openFolder(options);
+  }
+}
+
+export interface RocksStoreOptions extends StoreOptions {
+  readonly path: string;
+  /** Told that the files cannot be read, before they are deleted and an empty store is opened in their place: the changelog has everything. */
+  readonly onCorrupt?: (error: StoreCorruptError) => void;
+}
+
+async function openFolder({ path, tables }: RocksStoreOptions): Promise<Store> {
   const Database = await loadLibrary();
   try {
     // RocksDB would make it too, but its own loop over the parents never ends where one of them cannot be made.
@@ -27,14 +44,18 @@ export async function openRocksStore(options: StoreOptions & { readonly path: st
       cause: error,
     });
   }
-  if (await isMarkedDamaged(path)) throw new StoreCorruptError(`${path}: the state folder was found damaged when it was last used`);
   const db = new Database(path, ROCKS_OPTIONS);
   try {
     await db.ready();
   } catch (error) {
     throw openError(path, error);
   }
-  return new RocksStore(db, path, options.tables);
+  // Only who has the lock may judge: the one who found the damage may still be running.
+  if (await isMarkedDamaged(path)) {
+    await db.close();
+    throw new StoreCorruptError(`${path}: the state folder was found damaged when it was last used`);
+  }
+  return new RocksStore(db, path, tables);
 }
 
 /** Memory is bounded for the process: two write buffers of 16 MiB and RocksDB's own block cache of 32 MiB, which holds filters and indexes too. */

@@ -74,8 +74,9 @@ export function compileTopology(folder: string, options: CompileOptions): Compil
     { catalogue, settings, expressions, trackers, templates, brokenTemplates, templateWorld: world },
     issues,
   );
-  if (loaded.complete) issues.push(...unusedIssues(loaded, topology, settings));
   if (issues.some((issue) => issue.severity === 'error')) return broken(issues);
+  // Behind a broken file or a misspelt name, what nobody uses is not known.
+  issues.push(...unusedIssues(loaded, topology, settings));
 
   const canonical = canonicalText(loaded);
   const program: Program = {

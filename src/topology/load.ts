@@ -26,8 +26,6 @@ export interface LoadedTopology {
   readonly templates: readonly Loaded<TemplateFile>[];
   /** Names of templates whose file is broken: that they are missing is not said again. */
   readonly brokenTemplates: ReadonlySet<string>;
-  /** Every file was read: only then it is known what nobody uses. */
-  readonly complete: boolean;
 }
 
 const FOLDERS = ['journeys', 'templates', 'tests'];
@@ -44,7 +42,6 @@ export function loadFolder(folder: string, set: Readonly<Record<string, string>>
     journeys: [],
     templates: [],
     brokenTemplates: new Set<string>(),
-    complete: false,
   };
   if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true) {
     issues.push(
@@ -95,7 +92,6 @@ export function loadFolder(folder: string, set: Readonly<Record<string, string>>
       journeys: journeys.filter((journey) => journey !== null),
       templates: templates.filter((template) => template !== null),
       brokenTemplates,
-      complete: issues.every((issue) => issue.severity !== 'error'),
     },
     issues,
   };
@@ -154,5 +150,5 @@ function strayIssues(folder: string): Issue[] {
 }
 
 function folderIssue(file: string, message: string, hint: string): Issue {
-  return { severity: 'error', file, line: 1, column: 1, message, hint };
+  return { severity: 'error', file, line: 0, column: 0, message, hint };
 }

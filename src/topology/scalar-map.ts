@@ -24,6 +24,8 @@ function contentStart(text: string, start: number, end: number, type: string): n
 function advance(text: string, from: number, end: number, type: string, char: string): number {
   let at = from;
   while (at < end && text[at] === '\r') at++;
+  // An escaped line end is nothing at all, with the indentation behind it.
+  while (type === 'QUOTE_DOUBLE' && text[at] === '\\' && text[at + 1] === '\n') at = skipBlank(text, at + 2, end);
   if (at >= end || matches(text, at, type, char)) return at;
   if (text[at] === '\n' || text[at] === ' ' || text[at] === '\t') {
     // A folded line end is a space in the value: it stands where the line ends.

@@ -58,6 +58,7 @@ export class Source {
     const line = this.#lineAt(offset);
     if (/^\s*\t/.test(line)) return 'indent with spaces, not with tabs';
     if (/\$\{[^}\n]*\}/.test(line)) return 'inside of { } and [ ], write "${params.name}" in quotes';
+    if (code === 'MISSING_CHAR') return 'a text that starts with a quote ends with one, a list with ], a mapping with }';
     if (code === 'BLOCK_AS_IMPLICIT_KEY') return 'a text with ": " in it needs quotes around it, or starts on the next line behind >-';
     if (/:\s*\{\{/.test(line)) return 'a text that starts with {{ needs quotes around it';
     return null;

@@ -1,0 +1,323 @@
+import { describe, expect, it } from 'vitest';
+import { compileTopology } from '../../src/topology/compile.ts';
+import { formatIssue } from '../../src/topology/issue.ts';
+import { problemsOf, type Edit } from './shop.ts';
+
+const TOPOLOGY = 'topology.yaml';
+const EVENTS = 'events.yaml';
+const CART = 'journeys/cart_abandoned.yaml';
+const IDLE = 'journeys/checkout_idle.yaml';
+const BROWSED = 'journeys/browsed_no_cart.yaml';
+const REMINDER = 'templates/cart_reminder.yaml';
+
+interface Case {
+  readonly name: string;
+  readonly edits: readonly Edit[];
+  readonly set?: Record<string, string>;
+  /** Everything that is said, word for word. */
+  readonly says: readonly string[];
+}
+
+const WHERE = 'session.counts.product_viewed >= 2 && session.counts.cart_item_added == 0';
+
+const CASES: readonly Case[] = [
+  {
+    name: 'a misspelt key',
+    edits: [[CART, 'expires: 6h', 'expirs: 6h']],
+    says: ['journeys/cart_abandoned.yaml:21:1: error: `expirs` is not known here\n    did you mean `expires`?'],
+  },
+  {
+    name: 'a duration without a unit',
+    edits: [[CART, 'ttl: 4h', 'ttl: 4']],
+    says: [
+      'journeys/cart_abandoned.yaml:32:10: error: `ttl` must be a duration such as 90s, 30m, 1h or 7d, not 4\n    4 of what? write 4s, 4m or 4h',
+    ],
+  },
+  {
+    name: 'a duration in words',
+    edits: [[CART, 'expires: 6h', 'expires: 6 hours']],
+    says: ['journeys/cart_abandoned.yaml:21:10: error: `expires` must be a duration such as 90s, 30m, 1h or 7d, not `6 hours`'],
+  },
+  {
+    name: 'nothing to notice',
+    edits: [[IDLE, 'on:\n  inactive:\n    after: checkout_started\n    for: ${params.checkoutWait}\n', '']],
+    says: ['journeys/checkout_idle.yaml:2:1: error: `on` is missing\n    on: What to notice. An event type alone is the shortest form.'],
+  },
+  {
+    name: 'two things to notice',
+    edits: [[IDLE, 'on:\n', 'on:\n  event: app_opened\n']],
+    says: [
+      'journeys/checkout_idle.yaml:9:5: error: `on` has both event and inactive\n    a journey notices one thing: make two journeys of it',
+    ],
+  },
+  {
+    name: 'a pattern that is still to come',
+    edits: [[IDLE, '  inactive:', '  count:']],
+    says: [
+      'journeys/checkout_idle.yaml:7:3: error: `count` patterns do not exist yet\n    so far: event, absence, inactive, session_ended',
+    ],
+  },
+  {
+    name: 'a step that is still to come',
+    edits: [[IDLE, '    data:\n      cartId: trigger.cartId', '  - wait: later\n    for: 1h']],
+    says: ['journeys/checkout_idle.yaml:25:5: error: `wait` steps do not exist yet\n    so far, a journey has one step, and it is `send`'],
+  },
+  {
+    name: 'an event that is not in the catalogue',
+    edits: [[CART, 'without: [purchase_completed]', 'without: [purchase_complete]']],
+    says: [
+      'journeys/cart_abandoned.yaml:10:15: error: there is no event `purchase_complete` in events.yaml\n    did you mean `purchase_completed`?',
+    ],
+  },
+  {
+    name: 'an absence of nothing',
+    edits: [[CART, 'without: [purchase_completed]', 'without: []']],
+    says: [
+      'journeys/cart_abandoned.yaml:10:14: error: `without` is empty: nothing could keep this from firing\n    name what should have happened, or "*" for any activity',
+    ],
+  },
+  {
+    name: 'a key that an event does not have',
+    edits: [[CART, 'cancel_on: [purchase_completed, checkout_started]', 'cancel_on: [purchase_completed, app_opened]']],
+    says: [
+      "journeys/cart_abandoned.yaml:18:33: error: `app_opened` has no property `cartId`, the journey's key\n    write { event: app_opened, per: user } if it counts for every cartId",
+    ],
+  },
+  {
+    name: 'a journey that cancels itself',
+    edits: [
+      [IDLE, 'on:\n  inactive:\n    after: checkout_started\n    for: ${params.checkoutWait}', 'on: checkout_started'],
+      [IDLE, 'goal: purchase_completed', 'cancel_on: checkout_started'],
+    ],
+    says: ['journeys/checkout_idle.yaml:9:12: error: `checkout_started` is what starts this journey: it would always cancel itself'],
+  },
+  {
+    name: 'two journeys of one name',
+    edits: [[IDLE, 'name: checkout_idle', 'name: cart_abandoned']],
+    says: [
+      'journeys/checkout_idle.yaml:2:7: error: there is another journey `cart_abandoned` in journeys/cart_abandoned.yaml\n    give one of them another name',
+    ],
+  },
+  {
+    name: 'an event type in a condition that is misspelt',
+    edits: [[BROWSED, 'counts.product_viewed', 'counts.product_view']],
+    says: [
+      'journeys/browsed_no_cart.yaml:8:27: error: `session.counts` has no event type `product_view`\n    did you mean `product_viewed`?',
+    ],
+  },
+  {
+    name: 'a number compared with a text',
+    edits: [[BROWSED, '>= 2', '>= "2"']],
+    says: [
+      'journeys/browsed_no_cart.yaml:8:12: error: a long cannot be compared with a string\n    a text in quotes is not a number: leave the quotes away, or convert with double(...) or string(...)',
+    ],
+  },
+  {
+    name: 'a single =',
+    edits: [[BROWSED, '>= 2', '= 2']],
+    says: ['journeys/browsed_no_cart.yaml:8:42: error: this is not CEL: a single =\n    compare with =='],
+  },
+  {
+    name: 'and in words',
+    edits: [[BROWSED, '&&', 'and']],
+    says: ['journeys/browsed_no_cart.yaml:8:47: error: this is not CEL: `and`\n    write &&'],
+  },
+  {
+    name: 'a condition that ends too early',
+    edits: [[BROWSED, ' == 0', ' ==']],
+    says: ['journeys/browsed_no_cart.yaml:8:83: error: this is not CEL: it ends too early\n    a part is missing behind the last one'],
+  },
+  {
+    name: 'something that a condition cannot see',
+    edits: [[BROWSED, WHERE, 'event.sku == "a"']],
+    says: ['journeys/browsed_no_cart.yaml:8:12: error: `event` is not known here\n    here you can read: session, user, params'],
+  },
+  {
+    name: 'a condition that is a number',
+    edits: [[BROWSED, WHERE, 'session.count']],
+    says: [
+      'journeys/browsed_no_cart.yaml:8:12: error: a condition is true or false, this is a long\n    compare it with something: == != < <= > >=',
+    ],
+  },
+  {
+    name: 'an empty condition, which is not an error',
+    edits: [[BROWSED, WHERE, '""']],
+    says: ['journeys/browsed_no_cart.yaml:8:12: warning: an empty condition matches nothing\n    leave it away to match everything'],
+  },
+  {
+    name: 'a function that does not exist',
+    edits: [[CART, 'cartId: trigger.cartId', 'cartId: upper(trigger.cartId)']],
+    says: ['journeys/cart_abandoned.yaml:35:15: error: there is no function `upper`\n    did you mean `upperAscii`?'],
+  },
+  {
+    name: 'a function of the wrong type',
+    edits: [[CART, 'cartId: trigger.cartId', 'cartId: round(trigger.cartId)']],
+    says: ['journeys/cart_abandoned.yaml:35:15: error: `round` cannot take (string)'],
+  },
+  {
+    name: 'the trigger called event',
+    edits: [[CART, 'cartId: trigger.cartId', 'cartId: event.cartId']],
+    says: ['journeys/cart_abandoned.yaml:35:15: error: `event` is not known here\n    did you mean `trigger`?'],
+  },
+  {
+    name: 'a property that is computed',
+    edits: [[CART, 'cartId: trigger.cartId', 'cartId: trigger[params.shopUrl]']],
+    says: [
+      'journeys/cart_abandoned.yaml:35:15: error: `trigger[...]` needs a name\n    write trigger.name: only what is named is kept until the message is sent',
+    ],
+  },
+  {
+    name: 'a value that may be missing, in a condition',
+    edits: [[CART, 'key: cartId', 'key: cartId\naudience: user.country == "DE"']],
+    says: [
+      'journeys/cart_abandoned.yaml:15:11: error: `user.country` may be missing\n    say what holds then: coalesce(user.country, ...), or has(user.country) && ...',
+    ],
+  },
+  {
+    name: 'a sum over a property that does not exist',
+    edits: [[TOPOLOGY, 'event.qty }', 'event.quantity }']],
+    says: ['topology.yaml:30:77: error: `cart_item_added` has no property `quantity`\n    known: cartId, sku, name, price, qty'],
+  },
+  {
+    name: 'a param that does not exist',
+    edits: [[CART, '${params.cartWait}', '${params.cartwait}']],
+    says: ['journeys/cart_abandoned.yaml:11:13: error: there is no param `cartwait`\n    did you mean `cartWait`?'],
+  },
+  {
+    name: 'a param set to something else than its default is',
+    edits: [],
+    set: { cartWait: '3', cartWate: '3s' },
+    says: [
+      '--set cartWait=3: error: `cartWait` must be a duration such as 90s, 30m, 1h or 7d\n    its default is 1h',
+      '--set cartWate=3s: error: topology.yaml has no param `cartWate`\n    did you mean `cartWait`?',
+    ],
+  },
+  {
+    name: 'a cap that is no number',
+    edits: [[TOPOLOGY, "'${params.dailyCap}'", 'lots']],
+    says: ['topology.yaml:58:17: error: `max` must be a whole number, not `lots`'],
+  },
+  {
+    name: 'class, category and channel misspelt',
+    edits: [
+      [CART, 'class: marketing', 'class: marketting'],
+      [CART, 'category: reminders', 'category: carts'],
+      [CART, '[webpush, fcm]', '[webpush, apns]'],
+    ],
+    says: [
+      'journeys/cart_abandoned.yaml:28:25: error: there is no channel `apns` in topology.yaml\n    channels: webpush, fcm',
+      'journeys/cart_abandoned.yaml:29:12: error: there is no class `marketting` in topology.yaml\n    did you mean `marketing`?',
+      'journeys/cart_abandoned.yaml:30:15: error: there is no category `carts` in topology.yaml\n    categories: reminders',
+    ],
+  },
+  {
+    name: 'a class that needs consent, and no category to ask for',
+    edits: [[CART, '    category: reminders\n', '']],
+    says: [
+      'journeys/cart_abandoned.yaml:27:5: error: `reminder` does not say whose consent it asks\n    class `marketing` needs a `category`',
+    ],
+  },
+  {
+    name: 'an event type that is no type',
+    edits: [[EVENTS, 'qty: long', 'qty: int']],
+    says: [
+      'events.yaml:21:80: error: `qty` must be one of string, long, double, boolean (with a ? behind it where it may be missing), not `int`\n    write `long`',
+    ],
+  },
+  {
+    name: 'a reserved event in the catalogue',
+    edits: [[EVENTS, 'app_opened:\n', '$profile:\n  properties: { plan: string }\n\napp_opened:\n']],
+    says: [
+      'events.yaml:9:1: error: `$profile` is a reserved event: Lull knows it\n    declare the attributes of users under `profile` in topology.yaml',
+    ],
+  },
+  {
+    name: 'a template that does not exist',
+    edits: [[CART, 'template: cart_reminder', 'template: cart_remainder']],
+    says: ['journeys/cart_abandoned.yaml:31:15: error: there is no template `cart_remainder`\n    did you mean `cart_reminder`?'],
+  },
+  {
+    name: 'a property in a template that is misspelt',
+    edits: [[REMINDER, '{{ trigger.name }} is', '{{ trigger.nam }} is']],
+    says: ['templates/cart_reminder.yaml:10:20: error: `cart_item_added` has no property `nam`\n    did you mean `name`?'],
+  },
+  {
+    name: 'a property in a template without its owner',
+    edits: [[REMINDER, '{{ trigger.name }} is', '{{ name }} is']],
+    says: ['templates/cart_reminder.yaml:10:20: error: `name` is not known here\n    did you mean `trigger.name`?'],
+  },
+  {
+    name: 'a value that may be missing, in a template',
+    edits: [[REMINDER, 'Hi {{ user.firstName | default: "there" }}', 'Hi {{ user.firstName }}']],
+    says: [
+      'templates/cart_reminder.yaml:12:13: error: `user.firstName` may be missing\n    say what stands there then: {{ user.firstName | default: "..." }}',
+    ],
+  },
+  {
+    name: 'a filter that is misspelt, and one that reads the clock',
+    edits: [
+      [REMINDER, '| url_encode', '| urlencode'],
+      [REMINDER, '{{ trigger.name }} is', '{{ "now" | date }} is'],
+    ],
+    says: [
+      'templates/cart_reminder.yaml:10:17: error: there is no filter `date`\n    it reads the clock or draws lots: a message must be the same however often it is rendered',
+      'templates/cart_reminder.yaml:13:37: error: there is no filter `urlencode`\n    did you mean `url_encode`?',
+    ],
+  },
+  {
+    name: 'a default locale without a message',
+    edits: [[REMINDER, 'default: en', 'default: fr']],
+    says: ['templates/cart_reminder.yaml:6:10: error: there is no message for the default locale `fr`\n    locales: en, de'],
+  },
+  {
+    name: 'a text that is too long to be shown',
+    edits: [[REMINDER, 'title: Still in your cart', `title: ${'x'.repeat(100)}`]],
+    says: ['templates/cart_reminder.yaml:17:16: warning: this title is 100 characters long\n    phones show about 80'],
+  },
+  {
+    name: 'a text that YAML takes for something else',
+    edits: [[CART, 'description: Something', 'description: Note: something']],
+    says: [
+      'journeys/cart_abandoned.yaml:3:14: error: this is not YAML: nested mappings are not allowed in compact mappings\n    a text with ": " in it needs quotes around it, or starts on the next line behind >-',
+    ],
+  },
+  {
+    name: 'files that would be ignored',
+    edits: [
+      ['journeys/later.yml', null, 'name: later\n'],
+      ['event.yaml', null, ''],
+    ],
+    says: [
+      'event.yaml:1:1: warning: this file is not read\n    did you mean `events.yaml`?',
+      'journeys/later.yml:1:1: warning: this file is not read\n    its name must end in .yaml',
+    ],
+  },
+  {
+    name: 'mistakes in several files',
+    edits: [
+      [CART, 'ttl: 4h', 'ttl: 4'],
+      [IDLE, 'after: checkout_started', 'after: checkout_begun'],
+    ],
+    says: [
+      'journeys/cart_abandoned.yaml:32:10: error: `ttl` must be a duration such as 90s, 30m, 1h or 7d, not 4\n    4 of what? write 4s, 4m or 4h',
+      'journeys/checkout_idle.yaml:8:12: error: there is no event `checkout_begun` in events.yaml\n    events: app_opened, page_viewed, product_viewed, cart_item_added, cart_item_removed, checkout_started, purchase_completed',
+    ],
+  },
+];
+
+describe('a broken topology', () => {
+  it.each(CASES)('is told: $name', ({ edits, set, says }) => {
+    expect(problemsOf(edits, set)).toEqual(says);
+  });
+
+  it('is told that it is not there', () => {
+    const compiled = compileTopology('/nowhere/shop', { app: 'test' });
+    expect(compiled.ok ? [] : compiled.errors.map(formatIssue)).toEqual([
+      '/nowhere/shop: error: there is no such folder\n    a topology is a folder with topology.yaml, events.yaml, journeys/ and templates/',
+    ]);
+  });
+
+  it('is silent where nothing is wrong', () => {
+    expect(problemsOf([])).toEqual([]);
+  });
+});

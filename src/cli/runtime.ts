@@ -1,15 +1,14 @@
 import { createCodec, type Codec } from '../avro/codec.ts';
 import { checkSchemas } from '../avro/register.ts';
-import { createRegistry, type SchemaRegistry } from '../avro/registry.ts';
 import { createKafkaLog } from '../log/kafka/log.ts';
 import type { Log } from '../log/port.ts';
 import { Health } from '../telemetry/health.ts';
 import { createLogger, type Logger } from '../telemetry/logger.ts';
 import { createMetrics, type MetricsRegistry } from '../telemetry/metrics.ts';
 import { serveTelemetry, type TelemetryServer } from '../telemetry/server.ts';
-import { required } from './config.ts';
 import type { Config } from './config.ts';
 import { kafkaLogOptions } from './kafka.ts';
+import { openRegistry } from './registry.ts';
 import { requireTopics } from './topics.ts';
 
 /** What every long-running command shares: the log, the codec, metrics, health and logging of one process. */
@@ -48,12 +47,4 @@ export async function openRuntime(config: Config): Promise<Runtime> {
     await log.close();
     throw error;
   }
-}
-
-export function openRegistry(config: Config): SchemaRegistry {
-  const { registryUsername: username, registryPassword: password } = config;
-  return createRegistry({
-    url: required(config, 'registry'),
-    ...(username === undefined || password === undefined ? {} : { auth: { username, password } }),
-  });
 }

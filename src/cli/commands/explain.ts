@@ -16,7 +16,7 @@ import { explainSilences } from '../explain/silence.ts';
 import type { Silence } from '../explain/silence.ts';
 import { decisionText, silenceText, time } from '../explain/text.ts';
 import { kafkaLogOptions } from '../kafka.ts';
-import { openRegistry } from '../runtime.ts';
+import { openRegistry } from '../registry.ts';
 import { loadTopology } from '../topology.ts';
 
 interface Options {

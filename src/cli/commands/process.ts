@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { commandConfig, stopSignal } from '../context.ts';
+import { UsageError } from '../errors.ts';
 import { processorObserver } from '../observers.ts';
 import { runStage } from '../run-stage.ts';
 import { openRuntime } from '../runtime.ts';
@@ -13,12 +14,14 @@ export function process(command: Command): void {
       'Runs a processor: reads the timeline, keeps sessions and state, and writes send commands and decisions, exactly once. ' +
         'Start as many as you like with one prefix; they share the partitions. Ctrl-C or SIGTERM stops it gracefully.',
     )
-    .requiredOption('--topology <folder>', 'what to notice and what to do; see `lull check`')
+    .option('--topology <folder>', 'what to notice and what to do; needed; see `lull check`')
     .option('--set <name=value>', "sets one of the topology's params; may be given again", collect, [])
     .option('--state-folder <folder>', 'local store; may be lost (default: ./lull-state)')
     .option('--http-port <port>', 'port of /metrics, /healthz and /readyz (default: the system chooses; the log says which)')
     .option('--log-level <level>', 'debug, info, warn or error (default: info)')
-    .action(async (options: { topology: string; set: readonly string[] }) => {
+    .action(async (options: { topology?: string; set: readonly string[] }) => {
+      // Not a required option: commander would then miss to say that what was written instead is unknown.
+      if (options.topology === undefined) throw new UsageError('which topology? --topology FOLDER, for example --topology topologies/shop');
       const { config } = commandConfig(command);
       const { program } = loadTopology(options.topology, config.prefix, options.set);
       const stopping = stopSignal();

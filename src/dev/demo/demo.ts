@@ -9,13 +9,17 @@ import { loadTopology } from '../../cli/topology.ts';
 import type { Program } from '../../core/program.ts';
 import { groupIdOf } from '../../engine/worker.ts';
 import { topicNames } from '../../log/topics.ts';
+import { openFirefox, requireFirefox } from '../page/firefox.ts';
 import { servePage } from '../page/server.ts';
+import { createShopper, type Shopper, type ShopperDevice } from '../shop/people.ts';
 import { startStack } from '../stack/stack.ts';
 import { drain } from '../tally/drain.ts';
 import { Follower } from '../tally/follow.ts';
 import { Tally } from '../tally/tally.ts';
 import { Closers } from './closers.ts';
 import { SHORT_PARAMS, type DemoOptions } from './options.ts';
+import { receivingAs } from './receiving.ts';
+import { senderStages, startLocalPush } from './push.ts';
 import { startStages } from './stages.ts';
 import { progressLine, summaryOf, type Summary } from './summary.ts';
 import { createTopics } from './topics.ts';
@@ -44,8 +48,9 @@ const ABOUT =
  * @returns the summary where `forMs` was given and the end was reached, else null
  */
 export async function runDemo(options: DemoOptions, context: DemoContext): Promise<Summary | null> {
-  // A mistake in a param is said before anything is started.
+  // A mistake in a param, or a browser that is not there, is said before anything is started.
   topology(context.config.prefix, options);
+  if (options.browser) requireFirefox();
   const closers = new Closers();
   try {
     return await run(options, context, closers);
@@ -68,12 +73,14 @@ async function run(options: DemoOptions, context: DemoContext, closers: Closers)
   // A broker of somebody else is left as it was; our own goes as a whole.
   if (context.config.bootstrap !== undefined) closers.add(deleteTopics);
 
+  const push = await startLocalPush((error) => say(`a device could not read a message: ${error.message}`));
+  closers.add(() => push.close());
   const runtime = await openRuntime(config);
   closers.add(() => runtime.close());
   const { log, codec, telemetry } = runtime;
   const topics = topicNames(config.prefix);
   const { promise: begun, resolve: begin } = Promise.withResolvers<undefined>();
-  const tally = new Tally();
+  const tally = new Tally({ duplicates: () => push.duplicates() });
   const follower = await Follower.start({ log, codec, topics, tally, onFirstEvent: () => begin(undefined) });
   closers.add(() => follower.close());
 
@@ -83,6 +90,7 @@ async function run(options: DemoOptions, context: DemoContext, closers: Closers)
     port: options.port,
     gapMs: first.sessionGapMs,
     about: ABOUT,
+    receiving: receivingAs(createShopper(options.seed, 0), categoryOf(first), topics.timeline, runtime, push),
     links: [
       { label: 'Metrics', href: `${telemetry.url}/metrics` },
       { label: 'Readiness', href: `${telemetry.url}/readyz` },
@@ -90,17 +98,21 @@ async function run(options: DemoOptions, context: DemoContext, closers: Closers)
   });
   closers.add(() => page.close());
   const program = topology(config.prefix, options, page.url);
-  const stages = startStages(runtime, program, []);
+  const stages = startStages(runtime, program, senderStages(runtime, push.providers));
   closers.add(() => stages.stop());
 
   const failure = Promise.race([stages.failure, follower.failure, stack.failure.then((error) => Promise.reject(error))]);
   await Promise.race([stages.ready(signal), failure]);
   say(`Lull is running: ${page.url}`);
+  if (options.browser) {
+    const firefox = await openFirefox({ url: `${page.url}?prepared=1`, pushUrl: push.wsUrl });
+    closers.add(() => firefox.stop());
+  }
 
   const shop = {
     ...{ seed: options.seed, run: randomBytes(6).toString('hex'), shoppers: options.shoppers, gapMs: program.sessionGapMs },
-    category: [...program.categories.keys()][0] ?? '',
-    addressOf: () => '',
+    category: categoryOf(program),
+    addressOf: (_shopper: Shopper, device: ShopperDevice) => push.addressOf(device),
   };
   const traffic = openShop(runtime, topics.timeline, shop, options.poison);
   closers.add(() => traffic.stop());
@@ -117,7 +129,10 @@ async function run(options: DemoOptions, context: DemoContext, closers: Closers)
   }
   await traffic.stop();
   say('The shop has closed. Waiting for what is still on its way.');
-  const groups = [{ groupId: groupIdOf(config.prefix, 'processor'), topic: topics.timeline }];
+  const groups = [
+    { groupId: groupIdOf(config.prefix, 'processor'), topic: topics.timeline },
+    ...push.providers.map(({ name }) => ({ groupId: groupIdOf(config.prefix, `sender-${name}`), topic: topics.dispatch })),
+  ];
   const end = await Promise.race([drain({ admin: log.admin, topics, tally, follower, groups, deadlineMs: DRAIN_MS, signal }), broken]);
   if (isStopped()) {
     say('Stopping.');
@@ -127,6 +142,11 @@ async function run(options: DemoOptions, context: DemoContext, closers: Closers)
     throw new CommandError(['the pipeline did not come to its end:', ...end.missing.map((line) => `  ${line}`)].join('\n'));
   if (end.later > 0) say(`${end.later} patterns wait for longer than ${DRAIN_MS / 1000} s and were not waited for.`);
   return summaryOf(tally.figures());
+}
+
+/** The shop asks for consent to one kind of message. */
+function categoryOf(program: Program): string {
+  return [...program.categories.keys()][0] ?? '';
 }
 
 /** What was given stays; the rest is made for one run on one machine. */

@@ -1,8 +1,9 @@
 import { registerSchemas } from '../../avro/register.ts';
+import { createRegistry } from '../../avro/registry.ts';
 import type { Config } from '../../cli/config.ts';
 import { CommandError } from '../../cli/errors.ts';
 import { kafkaLogOptions } from '../../cli/kafka.ts';
-import { openRegistry } from '../../cli/runtime.ts';
+import { registryOptions } from '../../cli/registry.ts';
 import { checkTopics, createMissingTopics } from '../../cli/topics.ts';
 import { createKafkaLog } from '../../log/kafka/log.ts';
 import type { Log } from '../../log/port.ts';
@@ -20,7 +21,9 @@ export async function createTopics(config: Config): Promise<() => Promise<void>>
         `there are topics of prefix ${config.prefix} on ${config.bootstrap ?? ''} already: \`lull dev\` starts with its own, so choose another --prefix or leave it out`,
       );
     // The schemas first: a registry that does not answer leaves no topics behind.
-    await registerSchemas(openRegistry(config));
+    const registry = registryOptions(config);
+    if (registry === undefined) throw new CommandError('no schema registry is known');
+    await registerSchemas(createRegistry(registry));
     await createMissingTopics(admin, { ...config, isPartitionsGiven: true });
     return () => withLog(config, (log) => log.admin.deleteTopics(topics));
   });

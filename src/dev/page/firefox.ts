@@ -23,12 +23,8 @@ export interface FirefoxOptions {
  * @throws NoBrowserError with one line that says what to install
  */
 export async function openFirefox(options: FirefoxOptions): Promise<Kept> {
-  const { url, pushUrl, headless = false, env = process.env } = options;
-  const program = findFirefox(env);
-  if (program === undefined)
-    throw new NoBrowserError('Firefox was not found: install it (Debian: apt-get install firefox-esr), or name it with LULL_FIREFOX');
-  if (!headless && process.platform === 'linux' && !env['DISPLAY'] && !env['WAYLAND_DISPLAY'])
-    throw new NoBrowserError('there is no screen to open Firefox on (neither DISPLAY nor WAYLAND_DISPLAY is set)');
+  const { url, pushUrl, headless = false } = options;
+  const program = requireFirefox({ headless, ...(options.env === undefined ? {} : { env: options.env }) });
   return startKept({
     name: 'firefox',
     command: program,
@@ -37,6 +33,19 @@ export async function openFirefox(options: FirefoxOptions): Promise<Kept> {
     // Firefox keeps more than its profile in the home folder otherwise, and asks the desktop for it.
     env: { MOZ_CRASHREPORTER_DISABLE: '1' },
   });
+}
+
+/**
+ * Where Firefox is, if it can be opened here.
+ * @throws NoBrowserError with one line that says what to install
+ */
+export function requireFirefox({ headless = false, env = process.env }: Pick<FirefoxOptions, 'headless' | 'env'> = {}): string {
+  const program = findFirefox(env);
+  if (program === undefined)
+    throw new NoBrowserError('Firefox was not found: install it (Debian: apt-get install firefox-esr), or name it with LULL_FIREFOX');
+  if (!headless && process.platform === 'linux' && !env['DISPLAY'] && !env['WAYLAND_DISPLAY'])
+    throw new NoBrowserError('there is no screen to open Firefox on (neither DISPLAY nor WAYLAND_DISPLAY is set)');
+  return program;
 }
 
 export function findFirefox(env: NodeJS.ProcessEnv = process.env): string | undefined {

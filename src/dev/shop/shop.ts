@@ -45,7 +45,7 @@ function* life(shopper: Shopper, index: number, options: ShopOptions): Generator
   const ids = createRandom(`${options.run}/${options.seed}/ids/${shopper.userId}`);
   const { gapMs } = options;
   // The first ten walk in one after the other, the rest within a few gaps: a page that fills, not one that bursts.
-  let clockMs = Math.round(index < 10 ? index * 0.06 * gapMs : random.between(0.3, 3) * gapMs);
+  let clockMs = Math.round(index < 10 ? index * 0.06 * gapMs : random.between(0.3, 4) * gapMs);
   let arrivedMs = 0;
   let offlineUntilMs = 0;
 

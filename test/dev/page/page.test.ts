@@ -85,9 +85,9 @@ describe.skipIf(chromium === undefined)('the page in Chromium', () => {
     }
     await page.waitForFunction(`document.querySelector('[data-figure="decisions"]').textContent === '202'`);
     for (const [list, most] of [
-      ['#decision-list', 9],
+      ['#decision-list', 8],
       ['#stream', 7],
-      ['#lanes', 9],
+      ['#lanes', 10],
       ['#earlier', 5],
     ] as const)
       expect((await texts(page, `${list} > li`)).length).toBeLessThanOrEqual(most);

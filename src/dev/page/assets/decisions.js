@@ -1,7 +1,7 @@
 import { make, say, seconds } from './dom.js';
 import { nameOf } from './people.js';
 
-const SHOWN = 9;
+const SHOWN = 8;
 
 export function createDecisions(list, empty, onPerson) {
   const shown = [];

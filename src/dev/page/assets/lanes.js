@@ -27,7 +27,7 @@ export function createLanes(list, people, onPerson) {
 
   /** Gives lanes away. Not on every frame: a lane is worth looking at for a while. */
   function assign(nowMs, gapMs) {
-    const count = few.matches ? 6 : 9;
+    const count = few.matches ? 6 : 10;
     while (lanes.length < count) {
       lanes.push(lane());
       list.append(lanes.at(-1).row);

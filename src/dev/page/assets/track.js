@@ -16,6 +16,7 @@ export function drawTrack(canvas, { events, decisions, person }, nowMs, gapMs) {
   line(context, 0, width, middle, colour('line'), 1.5);
 
   for (const [fromMs, toMs, open] of sessionsOf(events, person, gapMs)) {
+    if (x(toMs) + 9 < 0) continue;
     const from = Math.max(-10, x(fromMs) - 9);
     context.fillStyle = colour('bar');
     context.globalAlpha = open ? 1 : 0.5;

@@ -2,6 +2,8 @@ import { gunzipSync, zstdDecompressSync } from 'node:zlib';
 import { FatalLogError } from '../errors.ts';
 import type { LogRecord } from '../port.ts';
 import { ByteReader } from './byte-reader.ts';
+import { lz4Decompress } from './lz4.ts';
+import { snappyDecompress } from './snappy.ts';
 
 /** The fixed part of a record batch, version 2: https://kafka.apache.org/documentation/#recordbatch */
 export interface BatchHeader {
@@ -22,7 +24,12 @@ const CODEC = 0x07;
 const LOG_APPEND_TIME = 0x08;
 const TRANSACTIONAL = 0x10;
 const CONTROL = 0x20;
-const CODEC_NAMES = ['none', 'gzip', 'snappy', 'lz4', 'zstd'];
+const CODECS: Readonly<Record<number, readonly [string, (body: Buffer) => Buffer]>> = {
+  1: ['gzip', (body) => gunzipSync(body)],
+  2: ['snappy', snappyDecompress],
+  3: ['lz4', lz4Decompress],
+  4: ['zstd', (body) => zstdDecompressSync(body)],
+};
 
 export function isTransactional(batch: BatchHeader): boolean {
   return (batch.attributes & TRANSACTIONAL) !== 0;
@@ -72,6 +79,8 @@ export function readRecords(batch: BatchHeader, from: number, into: LogRecord[])
   const appendTimeMs = (batch.attributes & LOG_APPEND_TIME) === 0 ? undefined : batch.maxTimestampMs;
   for (let i = 0; i < batch.count; i++) {
     const length = reader.varint();
+    if (length < 0 || length > reader.left)
+      throw new FatalLogError(`the records from offset ${batch.baseOffset} on are damaged: number ${i} is not whole`);
     const end = reader.offset + length;
     reader.offset++; // attributes: unused
     const timestampMs = appendTimeMs ?? batch.baseTimestampMs + reader.varint();
@@ -104,17 +113,15 @@ function readHeaders(reader: ByteReader, count: number): Record<string, Buffer> 
 
 function decompressed(batch: BatchHeader): Buffer {
   const codec = batch.attributes & CODEC;
-  switch (codec) {
-    case 0:
-      return batch.body;
-    case 1:
-      return gunzipSync(batch.body);
-    case 4:
-      return zstdDecompressSync(batch.body);
-    default:
-      throw new FatalLogError(
-        `records from offset ${batch.baseOffset} on are compressed with ${CODEC_NAMES[codec] ?? `codec ${codec}`}, which cannot be read: ` +
-          `let the producer use none, gzip or zstd, or set the topic's compression.type to one of them`,
-      );
+  if (codec === 0) return batch.body;
+  const [name, decompress] = CODECS[codec] ?? [`codec ${codec}`, undefined];
+  if (decompress === undefined)
+    throw new FatalLogError(`records from offset ${batch.baseOffset} on are compressed with ${name}, which is not known`);
+  try {
+    return decompress(batch.body);
+  } catch (error) {
+    throw new FatalLogError(`records from offset ${batch.baseOffset} on cannot be decompressed (${name}): ${(error as Error).message}`, {
+      cause: error,
+    });
   }
 }

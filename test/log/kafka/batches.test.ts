@@ -1,7 +1,5 @@
-import { gzipSync, zstdCompressSync } from 'node:zlib';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { FatalLogError } from '../../../src/log/errors.ts';
 import { ByteReader } from '../../../src/log/kafka/byte-reader.ts';
 import { filterBatches } from '../../../src/log/kafka/committed.ts';
 import { encodeBatch } from '../../../src/log/kafka/encode-batch.ts';
@@ -33,13 +31,6 @@ function emptied(at: number, lastDelta: number): Buffer {
   header.writeInt32BE(HEADER_BYTES - 12, 8);
   header.writeInt32BE(0, 57);
   return header;
-}
-
-function compressed(values: readonly string[], codec: number, compress: (body: Buffer) => Buffer): Buffer {
-  const plain = batch(values, { at: 0, attributes: codec });
-  const packed = Buffer.concat([plain.subarray(0, HEADER_BYTES), compress(plain.subarray(HEADER_BYTES))]);
-  packed.writeInt32BE(packed.length - 12, 8);
-  return packed;
 }
 
 function read(records: Buffer, position = 0, aborted?: readonly { producerId: number; firstOffset: number }[]) {
@@ -103,13 +94,6 @@ test('a batch that was cut at the limit of the fetch is left for the next one', 
 test('batches that compaction has emptied or thinned out still move the position', () => {
   expect(read(emptied(10, 4), 10)).toEqual({ values: [], nextOffset: 15 });
   expect(read(Buffer.concat([batch(['a'], { at: 10, lastDelta: 9 }), emptied(20, 0)]), 10)).toEqual({ values: ['a'], nextOffset: 21 });
-});
-
-test('gzip and zstd are read, another compression is an error that says what to do', () => {
-  expect(read(compressed(['a', 'b'], 1, (body) => gzipSync(body))).values).toEqual(['a', 'b']);
-  expect(read(compressed(['a', 'b'], 4, (body) => zstdCompressSync(body))).values).toEqual(['a', 'b']);
-  expect(() => read(compressed(['a'], 3, (body) => body))).toThrow(FatalLogError);
-  expect(() => read(compressed(['a'], 3, (body) => body))).toThrow(/lz4.*compression\.type/);
 });
 
 const TRANSACTIONAL = 0x10;

@@ -29,6 +29,10 @@ export class BrowserSessions {
     this.#options = options;
   }
 
+  get connected(): number {
+    return [...this.#agents.values()].filter((agent) => agent.send !== null).length;
+  }
+
   /** One connection. The returned functions take what it says, and its end. */
   connect(send: (message: object) => void): {
     readonly onMessage: (message: Record<string, unknown>) => void;
@@ -67,7 +71,8 @@ export class BrowserSessions {
     }
     if (typeof channelId !== 'string') return;
     if (messageType === 'register') {
-      const key = typeof message['key'] === 'string' ? message['key'] : null;
+      // Browsers pad it or not; application servers do not.
+      const key = typeof message['key'] === 'string' ? Buffer.from(message['key'], 'base64url').toString('base64url') : null;
       const subscription = subscriptions.add(key, (push) => handOver(agent, channelId, push));
       agent.channels.set(channelId, subscription);
       agent.send?.({ messageType: 'register', channelID: channelId, status: 200, pushEndpoint: endpointOf(subscription.id) });

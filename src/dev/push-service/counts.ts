@@ -6,6 +6,8 @@ export interface PushServiceStats {
   /** Accepted POSTs of a (command, device) pair that had one accepted before. Known of virtual subscriptions, which decrypt. */
   readonly duplicates: number;
   readonly subscriptions: number;
+  /** Connected, and past the hello: before it, `subscribe()` in a page hangs. */
+  readonly browsers: number;
 }
 
 /** Pairs remembered for the count of duplicates. */
@@ -35,8 +37,8 @@ export class Counts {
     if (this.#pairs.size > MAX_PAIRS && oldest !== undefined) this.#pairs.delete(oldest);
   }
 
-  stats(subscriptions: number): PushServiceStats {
-    return { posts: Object.fromEntries(this.#posts), delivered: this.#delivered, duplicates: this.#duplicates, subscriptions };
+  stats(now: Pick<PushServiceStats, 'subscriptions' | 'browsers'>): PushServiceStats {
+    return { posts: Object.fromEntries(this.#posts), delivered: this.#delivered, duplicates: this.#duplicates, ...now };
   }
 }
 

@@ -48,7 +48,8 @@ function answer(request: IncomingMessage, body: Buffer, { subscriptions, origin 
   if (subscription === 'gone') return { status: 410, reason: 'unsubscribed' };
   const vapid = checkVapid(request.headers.authorization, origin(), Date.now());
   if (vapid.fault !== null) return { status: 401, reason: vapid.fault };
-  if (subscription.key !== null && subscription.key !== vapid.key) return { status: 403, reason: 'another application server key' };
+  if (subscription.key !== null && subscription.key !== vapid.key)
+    return { status: 403, reason: 'the key does not correspond to the sender ID of the subscription' };
   const ttl = request.headers['ttl'];
   if (typeof ttl !== 'string' || !/^\d+$/.test(ttl)) return { status: 400, reason: 'TTL is missing' };
   if (body.length > 0 && request.headers['content-encoding'] !== 'aes128gcm') return { status: 415, reason: 'not aes128gcm' };

@@ -95,7 +95,7 @@ export async function startPushService(options: PushServiceOptions = {}): Promis
     wsUrl: `ws://127.0.0.1:${portOf(ws)}/`,
     ca: cert,
     acks,
-    stats: () => counts.stats(subscriptions.size),
+    stats: () => counts.stats({ subscriptions: subscriptions.size, browsers: sessions.connected }),
     createVirtualSubscription({ onPayload, onError, key: applicationServerKey }) {
       const keys = createReceiverKeys(randomBytes(16));
       const subscription = subscriptions.add(applicationServerKey ?? null, (message) => {

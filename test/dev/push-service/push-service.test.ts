@@ -50,7 +50,7 @@ describe('local push service', () => {
     expect(await send(subscription.value)).toEqual({ class: 'ok', code: 'http_201', grantedTtlMs: 60_000 });
     expect(received).toHaveLength(1);
     expect(JSON.parse(received[0] ?? '')).toMatchObject({ web_push: 8030, notification: { title: 'Your cart is waiting' } });
-    expect(service.stats()).toEqual({ posts: { 201: 1 }, delivered: 1, duplicates: 0, subscriptions: 1 });
+    expect(service.stats()).toEqual({ posts: { 201: 1 }, delivered: 1, duplicates: 0, subscriptions: 1, browsers: 0 });
   });
 
   it('counts an accepted pair of command and device that is posted again', async () => {
@@ -174,7 +174,7 @@ describe("autopush's protocol", () => {
     browser.say({ messageType: 'ack', updates: [{ channelID, version: notification['version'], code: 100 }] });
     expect(await browser.asks({ messageType: 'unregister', channelID })).toEqual({ messageType: 'unregister', channelID, status: 200 });
     expect(service.acks).toEqual([{ channelId: channelID, version: notification['version'], code: 100 }]);
-    expect(service.stats()).toMatchObject({ delivered: 1, subscriptions: 0 });
+    expect(service.stats()).toMatchObject({ delivered: 1, subscriptions: 0, browsers: 1 });
     expect(await post(value, { ttl: '60', authorization: authorization() })).toMatchObject({ status: 410 });
     expect(await browser.asks({})).toEqual({});
     await browser.close();

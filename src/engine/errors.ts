@@ -1,6 +1,7 @@
 /** Why a task ended, named by what the worker does next. Log errors (`log/errors.ts`) are classified in `classify`. */
+import { RegistryRefusedError } from '../avro/errors.ts';
 import { FatalLogError, FencedError, OffsetOutOfRangeError } from '../log/errors.ts';
-import { StoreCorruptError } from '../store/port.ts';
+import { StoreCorruptError, StoreOpenError } from '../store/port.ts';
 
 /** Local or remote state cannot be used as it is: wipe the local store, restore from the changelog. */
 export class StateLostError extends Error {
@@ -25,11 +26,13 @@ export type TaskEnd =
   | { readonly kind: 'failed'; readonly error: Error }
   | { readonly kind: 'fatal'; readonly error: Error };
 
+/** Trying again cannot help. */
+const FATAL = [FatalError, FatalLogError, OffsetOutOfRangeError, StoreOpenError, RegistryRefusedError] as const;
+
 export function classify(error: Error): TaskEnd {
   if (error instanceof FencedError) return { kind: 'fenced', error };
   if (error instanceof StateLostError || error instanceof StoreCorruptError) return { kind: 'state_lost', error };
-  if (error instanceof FatalError || error instanceof FatalLogError || error instanceof OffsetOutOfRangeError)
-    return { kind: 'fatal', error };
+  if (FATAL.some((type) => error instanceof type)) return { kind: 'fatal', error };
   return { kind: 'failed', error };
 }
 

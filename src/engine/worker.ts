@@ -25,11 +25,14 @@ export interface WorkerOptions {
   readonly bounded?: boolean;
 }
 
-/** Fencings of one partition within a minute, without a new generation, after which two owners fight and somebody must look. */
-const MAX_FENCINGS = 3;
-const FENCING_WINDOW_MS = 60_000;
+/** Fencings, or losses of local state, of one partition within a minute and one generation: then somebody must look. */
+const MAX_REPEATS = 3;
+const REPEAT_WINDOW_MS = 60_000;
 const FIRST_BACKOFF_MS = 500;
 const MAX_BACKOFF_MS = 30_000;
+
+/** When a partition's tasks ended so, by the wall clock. */
+type Endings = Record<'fenced' | 'state_lost', number[]>;
 
 export function groupIdOf(prefix: string, stageName: string): string {
   return `${prefix}-${stageName}`;
@@ -151,7 +154,7 @@ export class Worker {
 
   /** Keeps a task running on the partition while its generation lasts. True when bounded input was read to its end. */
   async #keep(partition: number, over: AbortSignal): Promise<boolean> {
-    const fencedAtMs: number[] = [];
+    const endings: Endings = { fenced: [], state_lost: [] };
     let backoffMs = FIRST_BACKOFF_MS;
     while (!over.aborted) {
       const beganMs = this.#options.clock.nowMs();
@@ -160,9 +163,9 @@ export class Worker {
       this.#tasks.delete(partition);
       if (end.kind === 'finished') return true;
       if (end.kind === 'stopped') continue;
-      if (!this.#mayGoOn(partition, end, fencedAtMs)) return false;
+      if (!this.#mayGoOn(partition, end, endings)) return false;
       const ranMs = this.#options.clock.nowMs() - beganMs;
-      backoffMs = ranMs > FENCING_WINDOW_MS ? FIRST_BACKOFF_MS : backoffMs;
+      backoffMs = ranMs > REPEAT_WINDOW_MS ? FIRST_BACKOFF_MS : backoffMs;
       await this.#pause(backoffMs, over);
       backoffMs = Math.min(backoffMs * 2, MAX_BACKOFF_MS);
       await this.#heartbeats(over);
@@ -184,27 +187,25 @@ export class Worker {
     return task;
   }
 
-  #mayGoOn(partition: number, end: Exclude<TaskEnd, { kind: 'stopped' | 'finished' }>, fencedAtMs: number[]): boolean {
+  #mayGoOn(partition: number, end: Exclude<TaskEnd, { kind: 'stopped' | 'finished' }>, endings: Endings): boolean {
     const { observer, clock, stage } = this.#options;
     const where = `${stage.name}: partition ${partition}`;
     if (end.kind === 'fatal') {
       this.#ended.reject(end.error);
       return false;
     }
-    if (end.kind !== 'fenced') {
-      observer.note('warn', `${where}: ${end.error.message}; the task starts again`);
-      return true;
-    }
-    observer.fenced(partition);
-    observer.note('warn', `${where} was fenced: ${end.error.message}`);
-    const nowMs = clock.nowMs();
-    fencedAtMs.push(nowMs);
-    if (fencedAtMs.filter((at) => nowMs - at <= FENCING_WINDOW_MS).length < MAX_FENCINGS) return true;
-    this.#ended.reject(
-      new FatalError(
-        `${where} was fenced ${MAX_FENCINGS} times within a minute without a new group generation: another process uses the same --prefix outside of group ${this.#groupId}`,
-      ),
-    );
+    observer.note('warn', `${where}: ${end.error.message}; the task starts again`);
+    if (end.kind === 'failed') return true;
+    if (end.kind === 'fenced') observer.fenced(partition);
+    const atMs = clock.nowMs();
+    const recent = [...endings[end.kind].filter((before) => atMs - before <= REPEAT_WINDOW_MS), atMs];
+    endings[end.kind] = recent;
+    if (recent.length < MAX_REPEATS) return true;
+    const why =
+      end.kind === 'fenced'
+        ? `fenced ${MAX_REPEATS} times within a minute without a new group generation: another process uses the same --prefix outside of group ${this.#groupId}`
+        : `without usable local state ${MAX_REPEATS} times within a minute: look at the disk. The last reason: ${end.error.message}`;
+    this.#ended.reject(new FatalError(`${where} was ${why}`));
     return false;
   }
 

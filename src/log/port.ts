@@ -9,6 +9,7 @@ export interface TopicPartition {
 
 export type Headers = Readonly<Record<string, Buffer>>;
 
+/** Key, value and headers may be views of all the bytes that were fetched together: copy what is kept for long, or it keeps all of them. */
 export interface LogRecord {
   readonly offset: number;
   /** The record's time: the broker's append time where the topic is LogAppendTime, else what its producer wrote. */
@@ -69,7 +70,8 @@ export interface AppendedTo extends TopicPartition {
 
 export interface LogTransaction {
   /**
-   * Appends, one record batch per partition, split so that none passes 900 KiB (the broker's limit is on the batch).
+   * Appends, one record batch per partition, split so that none passes 900 KiB (the broker's limit is on the batch). After `RecordTooLargeError` some
+   * of the records may be in the transaction: abort it. The writer can begin another.
    * @throws FencedError | UnknownResultError | RecordTooLargeError | FatalLogError
    */
   send(records: readonly OutRecord[]): Promise<readonly AppendedTo[]>;
@@ -101,7 +103,11 @@ export interface Generation {
 
 /** Group membership, and nothing else: no reading, no committing. */
 export interface GroupMembership {
-  /** Joins. `onGeneration` is called for each generation, in order, until `leave`; `onFatal` when the group cannot be joined or kept. */
+  /**
+   * Joins, and resolves after the first `onGeneration`, which is called for each generation, in order, until `leave`. `onFatal` when the group
+   * cannot be kept later on. An outage is neither: it is sat out, with `current()` undefined.
+   * @throws LogUnavailableError, FatalLogError when the group cannot be joined in the first place
+   */
   join(handlers: { readonly onGeneration: (generation: Generation) => void; readonly onFatal: (error: Error) => void }): Promise<void>;
   /** The latest generation while heartbeats succeed (last success within the session timeout), else undefined. */
   current(): Generation | undefined;

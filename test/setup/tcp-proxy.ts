@@ -135,7 +135,7 @@ export async function startTcpProxy(target: { readonly host: string; readonly po
         client.destroy();
         broker.destroy();
       }
-      await new Promise((resolve) => server.close(resolve));
+      await new Promise((resolve) => server.close(resolve)); // closed already is closed too
     },
   };
 }

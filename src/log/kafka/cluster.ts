@@ -14,9 +14,10 @@ export interface TopicLayout {
 /** How long a topic may be unknown before it counts as missing: brokers learn of a new topic one after another. */
 const UNKNOWN_TOPIC_GRACE_MS = 2_000;
 
-/** What is where in the cluster, asked over one connection to whichever bootstrap address answers. */
+/** What is where in the cluster, asked over one connection to whichever broker answers: of the bootstrap addresses, and of those learned since. */
 export class KafkaCluster {
-  readonly #addresses: readonly Address[];
+  readonly #bootstrap: readonly Address[];
+  #addresses: readonly Address[];
   readonly #deadlineMs: number;
   readonly #connections: Connections;
   readonly #layouts = new Map<string, Promise<TopicLayout | undefined>>();
@@ -26,7 +27,7 @@ export class KafkaCluster {
   #answered = false;
 
   constructor(brokers: readonly string[], wire: WireOptions, deadlineMs: number) {
-    this.#addresses = brokers.map(parseAddress);
+    this.#bootstrap = this.#addresses = brokers.map(parseAddress);
     if (this.#addresses.length === 0) throw new FatalLogError('no Kafka address was given');
     this.#deadlineMs = deadlineMs;
     this.#connections = new Connections(wire);
@@ -118,6 +119,8 @@ export class KafkaCluster {
 
   async #askLayout(topic: string): Promise<TopicLayout | undefined> {
     const { brokers, topicMetadata } = await this.ask('Metadata', { topics: [topic], allowAutoTopicCreation: false });
+    const others = brokers.filter(({ host, port }) => !this.#bootstrap.some((known) => known.host === host && known.port === port));
+    this.#addresses = [...this.#bootstrap, ...others];
     const found = topicMetadata.find((metadata) => metadata.topic === topic);
     if (found === undefined || found.topicErrorCode === Code.unknownTopicOrPartition) return undefined;
     if (found.topicErrorCode !== Code.none && found.topicErrorCode !== Code.leaderNotAvailable)

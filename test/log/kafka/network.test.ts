@@ -38,6 +38,18 @@ test('a server that accepts and says nothing is unavailable too', async () => {
   });
 });
 
+test('brokers that the cluster has named are asked when those that were given are gone', async () => {
+  await withRig(async ({ proxy, topic }) => {
+    const [known, later] = [await topic(2), await topic(3)];
+    // Only the bootstrap address is the proxy's: the cluster advertises its own.
+    const log = createKafkaLog({ brokers: [`${proxy.host}:${proxy.port}`], connectDeadlineMs: 5_000 });
+    expect(await log.admin.partitions(known)).toBe(2);
+    await proxy.close();
+    expect(await log.admin.partitions(later)).toBe(3);
+    await log.close();
+  });
+});
+
 test('many calls at once on a log that has not connected yet share one connection', async () => {
   await withRig(async ({ proxy, disturbed, topic }) => {
     const topics = await Promise.all([topic(2), topic(3), topic(4)]);

@@ -11,7 +11,8 @@ import { groupIdOf } from '../../engine/worker.ts';
 import { topicNames } from '../../log/topics.ts';
 import { openFirefox, requireFirefox } from '../page/firefox.ts';
 import { servePage } from '../page/server.ts';
-import { createShopper, type Shopper, type ShopperDevice } from '../shop/people.ts';
+import type { ShopOptions } from '../shop/shop.ts';
+import { mostWatchable } from '../shop/watchable.ts';
 import { startStack } from '../stack/stack.ts';
 import { drain } from '../tally/drain.ts';
 import { Follower } from '../tally/follow.ts';
@@ -85,12 +86,18 @@ async function run(options: DemoOptions, context: DemoContext, closers: Closers)
   closers.add(() => follower.close());
 
   const first = topology(config.prefix, options);
+  const shop: ShopOptions = {
+    ...{ seed: options.seed, run: randomBytes(6).toString('hex'), shoppers: options.shoppers },
+    ...{ gapMs: first.sessionGapMs, category: [...first.categories.keys()][0] ?? '' },
+    addressOf: (_shopper, device) => push.addressOf(device),
+  };
+  const watched = mostWatchable({ ...shop, addressOf: () => '' });
   const page = await servePage({
     source: tally,
     port: options.port,
-    gapMs: first.sessionGapMs,
+    gapMs: shop.gapMs,
     about: ABOUT,
-    receiving: receivingAs(createShopper(options.seed, 0), categoryOf(first), topics.timeline, runtime, push),
+    receiving: receivingAs(watched, shop.category, topics.timeline, runtime, push),
     links: [
       { label: 'Metrics', href: `${telemetry.url}/metrics` },
       { label: 'Readiness', href: `${telemetry.url}/readyz` },
@@ -109,11 +116,6 @@ async function run(options: DemoOptions, context: DemoContext, closers: Closers)
     closers.add(() => firefox.stop());
   }
 
-  const shop = {
-    ...{ seed: options.seed, run: randomBytes(6).toString('hex'), shoppers: options.shoppers, gapMs: program.sessionGapMs },
-    category: categoryOf(program),
-    addressOf: (_shopper: Shopper, device: ShopperDevice) => push.addressOf(device),
-  };
   const traffic = openShop(runtime, topics.timeline, shop, options.poison);
   closers.add(() => traffic.stop());
   const broken = Promise.race([failure, traffic.failure]);
@@ -142,11 +144,6 @@ async function run(options: DemoOptions, context: DemoContext, closers: Closers)
     throw new CommandError(['the pipeline did not come to its end:', ...end.missing.map((line) => `  ${line}`)].join('\n'));
   if (end.later > 0) say(`${end.later} patterns wait for longer than ${DRAIN_MS / 1000} s and were not waited for.`);
   return summaryOf(tally.figures());
-}
-
-/** The shop asks for consent to one kind of message. */
-function categoryOf(program: Program): string {
-  return [...program.categories.keys()][0] ?? '';
 }
 
 /** What was given stays; the rest is made for one run on one machine. */

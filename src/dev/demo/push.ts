@@ -21,6 +21,7 @@ export interface LocalPush {
   /** For the preferences of a browser. */
   readonly wsUrl: string;
   readonly addressOf: (device: ShopperDevice) => string;
+  readonly isBrowserThere: () => boolean;
   /** (command, device) pairs that were POSTed again though the first may have been delivered. */
   readonly duplicates: () => number;
   close(): Promise<void>;
@@ -53,6 +54,7 @@ export async function startLocalPush(onBroken: (error: Error) => void): Promise<
       if (dead) subscription.unsubscribe();
       return subscription.value;
     },
+    isBrowserThere: () => service.stats().browsers > 0,
     duplicates: () => service.stats().duplicates + fcm.duplicates,
     async close() {
       await Promise.all(providers.map((provider) => provider.close()));

@@ -14,11 +14,12 @@ export function receivingAs(
   category: string,
   topic: string,
   { log, codec, config }: Runtime,
-  push: Pick<LocalPush, 'vapidPublicKey' | 'endpointOrigin'>,
+  push: Pick<LocalPush, 'vapidPublicKey' | 'endpointOrigin' | 'isBrowserThere'>,
 ): Receiving {
   const { userId, firstName: name, zone, locale } = shopper;
   return {
     vapidPublicKey: push.vapidPublicKey,
+    isBrowserThere: push.isBrowserThere,
     async register(given) {
       const { endpoint, p256dh, auth } = readSubscription(given);
       if (!URL.canParse(endpoint) || new URL(endpoint).origin !== push.endpointOrigin)

@@ -12,7 +12,7 @@ export interface FirefoxOptions {
   readonly url: string;
   /** The local push service's WebSocket, `ws://127.0.0.1:PORT/`. */
   readonly pushUrl: string;
-  /** Without a window. Default false. */
+  /** Without a window. Default false; Firefox's own MOZ_HEADLESS=1 does the same. */
   readonly headless?: boolean;
   readonly env?: NodeJS.ProcessEnv;
 }
@@ -43,7 +43,7 @@ export function requireFirefox({ headless = false, env = process.env }: Pick<Fir
   const program = findFirefox(env);
   if (program === undefined)
     throw new NoBrowserError('Firefox was not found: install it (Debian: apt-get install firefox-esr), or name it with LULL_FIREFOX');
-  if (!headless && process.platform === 'linux' && !env['DISPLAY'] && !env['WAYLAND_DISPLAY'])
+  if (!headless && process.platform === 'linux' && !['DISPLAY', 'WAYLAND_DISPLAY', 'MOZ_HEADLESS'].some((name) => env[name]))
     throw new NoBrowserError('there is no screen to open Firefox on (neither DISPLAY nor WAYLAND_DISPLAY is set)');
   return program;
 }

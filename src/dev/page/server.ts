@@ -18,6 +18,8 @@ export interface PageSource {
 export interface Receiving {
   /** The sender's public VAPID key, base64url. */
   readonly vapidPublicKey: string;
+  /** Whether a browser is connected to the local push service. Before it is, subscribing in a page hangs. */
+  isBrowserThere(): boolean;
   /**
    * Tells the timeline about the browser's subscription.
    * @throws Refused where it is not one of the local push service
@@ -127,6 +129,7 @@ export async function servePage(options: PageOptions): Promise<Page> {
     request.raw.on('close', () => streams.drop(reply.raw));
   });
 
+  app.get('/receiving', async () => ({ isBrowserThere: options.receiving?.isBrowserThere() ?? false }));
   app.post<{ Body: { subscription?: unknown } | null }>('/devices', async (request, reply) => {
     if (!isLocal(request.headers.origin?.replace(/^http:\/\//, '')))
       return reply.code(403).send({ error: 'only this page may add a device' });

@@ -73,8 +73,8 @@ function* life(shopper: Shopper, index: number, options: ShopOptions): Generator
   yield happened('$consent', { category: options.category, state: shopper.consent });
 
   let cart: Cart | null = null;
-  for (;;) {
-    const visit = planVisit(shopper.habit, cart, random, gapMs);
+  for (let isFirst = true; ; isFirst = false) {
+    const visit = planVisit({ habit: shopper.habit, cart, isFirst }, random, gapMs);
     if (random.chance(0.08)) offlineUntilMs = clockMs + Math.round(random.between(0.1, 0.3) * gapMs);
     for (const action of visit.actions) {
       clockMs += action.afterMs;

@@ -26,7 +26,7 @@ export interface Visit {
 
 type Intent = 'browse' | 'compare' | 'abandon' | 'stall' | 'buy';
 
-/** Weights of what a visit without a cart is about. */
+/** Weights of what a visit without a cart is about; the first one is the habit itself, and what a first visit is about. */
 const INTENTS: Readonly<Record<Habit, readonly (readonly [Intent, number])[]>> = {
   browser: [
     ['browse', 8],
@@ -58,11 +58,18 @@ const INTENTS: Readonly<Record<Habit, readonly (readonly [Intent, number])[]>> =
   ],
 };
 
+export interface Visitor {
+  readonly habit: Habit;
+  /** What the visit before left. */
+  readonly cart: Cart | null;
+  readonly isFirst: boolean;
+}
+
 /**
  * Plans one visit. `gapMs` is the topology's session gap, and every duration here is a share of it: thinking stays well inside one
  * session, a pause well outside, so that the same people make sense with gaps of seconds and of half an hour.
  */
-export function planVisit(habit: Habit, cart: Cart | null, random: Random, gapMs: number): Visit {
+export function planVisit({ habit, cart, isFirst }: Visitor, random: Random, gapMs: number): Visit {
   const actions: Action[] = [];
   const act = (type: string, properties: Properties): void => {
     actions.push({ type, properties, afterMs: actions.length === 0 ? 0 : Math.round(random.between(0.06, 0.3) * gapMs) });
@@ -74,7 +81,7 @@ export function planVisit(habit: Habit, cart: Cart | null, random: Random, gapMs
   act('app_opened', {});
   if (cart !== null) return comeBack(cart);
 
-  const intent = random.weighted(INTENTS[habit]);
+  const intent = isFirst ? INTENTS[habit][0]![0] : random.weighted(INTENTS[habit]);
   const first = random.pick(PRODUCTS);
   const shelf = random.sample(
     PRODUCTS.filter((product) => product.shelf === first.shelf),
@@ -109,9 +116,12 @@ export function planVisit(habit: Habit, cart: Cart | null, random: Random, gapMs
 
   function comeBack(left: Cart): Visit {
     act('page_viewed', { path: '/cart' });
-    if (!random.chance(habit === 'returning' ? 0.9 : 0.5)) return leave(random.chance(0.5) ? left : null);
+    if (random.chance(habit === 'returning' ? 0.1 : 0.4)) {
+      random.sample(PRODUCTS, random.int(0, 2)).forEach(view);
+      return leave(random.chance(0.5) ? left : null);
+    }
     act('checkout_started', { cartId: left.cartId, total: totalOf(left) });
-    return pay(left);
+    return habit === 'hesitant' && random.chance(0.5) ? leave(left) : pay(left);
   }
 
   function pay(paid: Cart): Visit {

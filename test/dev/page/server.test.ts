@@ -73,7 +73,7 @@ describe("the page's server", () => {
       given.push(subscription);
       return Promise.resolve({ userId: 'u', name: 'Mila' });
     };
-    const { url } = await page({ receiving: { vapidPublicKey: 'key', register } });
+    const { url } = await page({ receiving: { vapidPublicKey: 'key', isBrowserThere: () => false, register } });
     const origin = url.slice(0, -1);
     const post = (headers: Record<string, string>): Promise<{ status: number; body: string }> =>
       get(`${url}devices`, { 'content-type': 'application/json', ...headers }, 'POST', JSON.stringify({ subscription: { endpoint: 'e' } }));
@@ -86,9 +86,15 @@ describe("the page's server", () => {
 
   it('says why a device was refused, and nothing of what went wrong inside', async () => {
     const refusing = await page({
-      receiving: { vapidPublicKey: 'key', register: () => Promise.reject(new Refused('this is not a subscription of the local service')) },
+      receiving: {
+        vapidPublicKey: 'key',
+        isBrowserThere: () => false,
+        register: () => Promise.reject(new Refused('this is not a subscription of the local service')),
+      },
     });
-    const failing = await page({ receiving: { vapidPublicKey: 'key', register: () => Promise.reject(new Error('at /secret/path')) } });
+    const failing = await page({
+      receiving: { vapidPublicKey: 'key', isBrowserThere: () => false, register: () => Promise.reject(new Error('at /secret/path')) },
+    });
     const post = ({ url }: Page): Promise<{ status: number; body: string }> =>
       get(`${url}devices`, { 'content-type': 'application/json', origin: url.slice(0, -1) }, 'POST', '{}');
     expect(await post(refusing)).toEqual({ status: 400, body: '{"error":"this is not a subscription of the local service"}' });

@@ -1,4 +1,4 @@
-/* global fetch, navigator, Notification, window, atob, URLSearchParams */
+/* global fetch, navigator, Notification, window, atob, setTimeout, URLSearchParams */
 import { byId, make } from './dom.js';
 
 /**
@@ -27,11 +27,22 @@ export function offerReceiving(receiving) {
   );
 }
 
+/** Until the browser has said hello to the push service, its subscribe() would hang. */
+async function connected() {
+  for (let i = 0; i < 120; i++) {
+    const { isBrowserThere } = await (await fetch('/receiving')).json();
+    if (isBrowserThere) return;
+    await new Promise((resolve) => setTimeout(resolve, 500));
+  }
+  throw new Error('This browser did not find the local push service.');
+}
+
 async function subscribe(vapidPublicKey) {
   if (!('serviceWorker' in navigator) || !('PushManager' in window)) throw new Error('This browser has no push.');
   await navigator.serviceWorker.register('/sw.js');
   const registration = await navigator.serviceWorker.ready;
   if ((await Notification.requestPermission()) !== 'granted') throw new Error('This browser does not allow notifications here.');
+  await connected();
   const key = Uint8Array.from(atob(vapidPublicKey.replace(/-/g, '+').replace(/_/g, '/')), (char) => char.charCodeAt(0));
   const subscription = await registration.pushManager.subscribe({ userVisibleOnly: true, applicationServerKey: key });
   const response = await fetch('/devices', {

@@ -74,15 +74,26 @@ describe('what cancels', () => {
     expect(log.outcomes).toEqual(['j first suppressed', 'j second sent']);
   });
 
-  it('is still known after an outage that was longer than moments are kept', () => {
+  it('is taken after an outage that was longer than moments are kept', () => {
     const log = new UserLog(reminder());
     log.event('a', 0, { id: 'e' });
-    log.event('b', MINUTE);
-    log.event('b', 5 * DAY, { at: -HOUR });
-    log.event('c', 5 * DAY);
+    log.event('b', 5 * DAY, { at: MINUTE });
     log.tick(5 * DAY);
     expect(log.outcomes).toEqual(['j e goal']);
     log.tick(9 * DAY);
+    expect(log.state.trackers).toEqual({});
+  });
+
+  it('is kept for as long as a match waits that it cancels', () => {
+    const pattern = { kind: 'absence', on: { type: 'a', where: null }, trackerId: 'none', withinMs: 10 * DAY } as const;
+    const program = reminder();
+    const log = new UserLog({ ...program, journeys: [{ ...program.journeys[0]!, pattern }] });
+    log.event('a', 0, { id: 'e' });
+    log.event('b', MINUTE);
+    for (let day = 1; day < 10; day++) log.tick(day * DAY);
+    log.tick(10 * DAY);
+    expect(log.outcomes).toEqual(['j e goal']);
+    log.tick(20 * DAY);
     expect(log.state.trackers).toEqual({});
   });
 
@@ -95,6 +106,16 @@ describe('what cancels', () => {
     log.tick(2 * HOUR);
     expect(log.decisions.filter((d) => d.reason !== 'suppressed').map((d) => [d.occurrence, d.reason])).toEqual([['two', 'goal']]);
     expect(log.decisions.find((d) => d.occurrence === 'one')?.checks.find((c) => c.name === 'goal')?.passed).toBe(true);
+  });
+
+  it('finds one match per occurrence, though its event came again when its id was forgotten', () => {
+    const program = reminder();
+    const log = new UserLog({ ...program, limits: { ...program.limits, recentEventIds: 1 } });
+    log.event('a', 0, { id: 'e' });
+    log.event('view', 0, { id: 'other' });
+    log.event('a', 0, { id: 'e' });
+    expect(log.duplicates).toBe(0);
+    expect(log.state.matches).toHaveLength(1);
   });
 
   it('holds where its condition cannot be evaluated: nothing is sent in doubt', () => {

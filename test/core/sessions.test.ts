@@ -1,6 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { EvaluationError } from '../../src/core/program.ts';
+import { onTimer } from '../../src/core/step.ts';
+import { SESSION_TIMER } from '../../src/core/timers.ts';
 import { DAY, HOUR, MINUTE, START, UserLog, programOf } from './support.ts';
 
 const GAP = 30 * MINUTE;
@@ -84,6 +86,16 @@ describe('a session window', () => {
     expect(log.state.session).toMatchObject({ count: 2, lastMs: START + GAP });
     log.tick(HOUR);
     expect(log.state.session).toBeNull();
+  });
+
+  it('is closed at its end and nowhere before, in the order of timers, also where time has passed it by far', () => {
+    const log = new UserLog(program);
+    log.event('a', 0);
+    log.event('a', 20 * MINUTE);
+    const early = onTimer(log.state, { id: SESSION_TIMER, dueMs: START + GAP }, START + 5 * HOUR, program);
+    expect(early.state.session?.closeTimerMs).toBe(START + 20 * MINUTE + GAP);
+    const end = onTimer(early.state, { id: SESSION_TIMER, dueMs: START + 20 * MINUTE + GAP }, START + 5 * HOUR, program);
+    expect(end.state.session).toBeNull();
   });
 
   it('stays closed: an event of its time that comes after the tick changes no window', () => {

@@ -100,6 +100,27 @@ describe('the tidy timer', () => {
     expect(timersOf(log.state)).toEqual([]);
   });
 
+  it('forgets a moment once it is older than it is kept, not before', () => {
+    const kept = (log: UserLog): number[] =>
+      Object.values(log.state.trackers['t'] ?? {}).flatMap((list) => list.map((m) => m.atMs - START));
+    const program = programOf({ trackers: [trackerOf('t', ['a'], { keepMs: HOUR })], maxEventAgeMs: HOUR });
+    const byEvents = new UserLog(program);
+    byEvents.event('a', 0);
+    byEvents.event('a', HOUR);
+    expect(kept(byEvents)).toEqual([0, HOUR]);
+    byEvents.event('a', HOUR, { at: 0 });
+    byEvents.event('a', HOUR, { at: -1 });
+    expect(kept(byEvents)).toEqual([0, 0, HOUR]);
+    byEvents.event('a', HOUR + 1);
+    expect(kept(byEvents)).toEqual([HOUR, HOUR + 1]);
+    const byTicks = new UserLog(program);
+    byTicks.event('a', 0);
+    byTicks.tick(HOUR);
+    expect(kept(byTicks)).toEqual([0]);
+    byTicks.tick(HOUR + 1);
+    expect(kept(byTicks)).toEqual([]);
+  });
+
   it('keeps trackers bounded: by moments, and by keys, of which the one longest unseen goes', () => {
     const key = (event: { properties: Readonly<Record<string, unknown>> }): string => String(event.properties['k']);
     const program = programOf({ trackers: [trackerOf('t', ['a'], { key, cap: 2 })] });

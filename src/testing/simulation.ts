@@ -44,9 +44,15 @@ export class Simulation {
   #offset = 0;
   /** No tick before this: the processor is down. */
   #downUntilMs: number;
+  readonly #allowedLatenessMs: number | null;
 
-  constructor(program: Program, startMs: number) {
+  /**
+   * @param allowedLatenessMs for historical input: a tick for each due time that lies further than this before a record. Without it, ticks are
+   * those of a live processor.
+   */
+  constructor(program: Program, startMs: number, { allowedLatenessMs }: { readonly allowedLatenessMs?: number } = {}) {
     this.#program = program;
+    this.#allowedLatenessMs = allowedLatenessMs ?? null;
     this.#nowMs = startMs;
     this.#downUntilMs = startMs;
   }
@@ -74,9 +80,9 @@ export class Simulation {
    * behind the event, by the next tick.
    */
   append(event: AppendedEvent, atMs: number): void {
-    this.#tickTo(atMs, false);
+    this.#tickTo(atMs - (this.#allowedLatenessMs ?? 0), false);
     this.#nowMs = Math.max(this.#nowMs, atMs);
-    const record: Event = { ...event, topic: TOPIC, partition: 0, offset: this.#offset++, appendedAtMs: this.#nowMs, traceParent: null };
+    const record: Event = { ...event, topic: TOPIC, partition: 0, offset: this.#offset++, appendedAtMs: atMs, traceParent: null };
     const { state, effects } = onEvent(this.stateOf(event.userId), record, this.#nowMs, this.#program);
     this.#users.set(event.userId, state);
     this.#collect(effects);
@@ -107,9 +113,11 @@ export class Simulation {
     for (;;) {
       const first = this.#firstDue(Infinity);
       if (first === null) return;
-      const tickMs = Math.max(first.timer.dueMs, this.#nowMs, this.#downUntilMs);
+      // A live tick takes the broker's time; one of historical input has its due time, though `now` may be further.
+      const nowMs = Math.max(first.timer.dueMs, this.#nowMs, this.#downUntilMs);
+      const tickMs = this.#allowedLatenessMs === null ? nowMs : first.timer.dueMs;
       if (inclusive ? tickMs > limitMs : tickMs >= limitMs) return;
-      this.#nowMs = tickMs;
+      this.#nowMs = nowMs;
       this.#offset++;
       for (let due = this.#firstDue(tickMs); due !== null; due = this.#firstDue(tickMs)) this.#fire(due.userId, due.timer);
     }

@@ -147,6 +147,8 @@ function evaluator(parsed: ParseResult, binding: Binding, at: string): (scope: S
       return run(binding.context);
     } catch (error) {
       if (error instanceof CelEvaluationError) throw new EvaluationError(`${at}: ${failure(error)}`);
+      // A time zone that does not exist, an invalid date.
+      if (error instanceof RangeError) throw new EvaluationError(`${at}: a value is out of its range`);
       throw error;
     }
   };

@@ -35,6 +35,8 @@ export interface Field {
 interface Getter extends Field {
   /** undefined = missing. */
   readonly read: (source: never) => unknown;
+  /** What was read is looked at through a view of its own, one for each view that it is read from: two sessions in one expression stay two. */
+  readonly inner?: ViewType;
 }
 
 export type SessionLike = SessionWindow | SessionSnapshot;
@@ -110,18 +112,28 @@ function viewType(name: string, label: string, getters: ReadonlyMap<string, Gett
   // A private field keeps what is looked at out of the names that an expression can reach.
   class Viewed {
     #source: unknown = null;
+    readonly #inner = new Map<string, View>();
     static point(view: Viewed, source: unknown): void {
       view.#source = source;
     }
     static read(view: Viewed): unknown {
       return view.#source;
     }
+    static inner(view: Viewed, field: string, type: ViewType): View {
+      let inner = view.#inner.get(field);
+      if (inner === undefined) view.#inner.set(field, (inner = type.create()));
+      return inner;
+    }
   }
-  for (const [field, { read }] of getters) {
+  for (const [field, { read, inner }] of getters) {
     Object.defineProperty(Viewed.prototype, field, {
       get(this: Viewed) {
         const source = Viewed.read(this);
-        return source === null || source === undefined ? undefined : read(source as never);
+        const value = source === null || source === undefined ? undefined : read(source as never);
+        if (inner === undefined || value === undefined) return value;
+        const view = Viewed.inner(this, field, inner);
+        view.point(value);
+        return view.object;
       },
     });
   }
@@ -180,18 +192,12 @@ interface Empty {
 export const NO_SESSION: Empty = { count: 0, counts: {}, sums: {} };
 
 function sessionGetters(counts: ViewType, sums: ViewType): Map<string, Getter> {
-  const countsView = counts.create();
-  const sumsView = sums.create();
-  const inner = (view: View) => (session: SessionLike | Empty) => {
-    view.point(session);
-    return view.object;
-  };
   const start = (session: SessionLike | Empty) => ('startMs' in session ? session.startMs : undefined);
   const last = (session: SessionLike | Empty) => ('startMs' in session ? session.lastMs : undefined);
   return new Map([
     ['count', field('int', (session: SessionLike | Empty) => BigInt(session.count))],
-    ['counts', field(counts.name, inner(countsView))],
-    ['sums', field(sums.name, inner(sumsView))],
+    ['counts', { ...field(counts.name, (session: SessionLike | Empty) => session), inner: counts }],
+    ['sums', { ...field(sums.name, (session: SessionLike | Empty) => session), inner: sums }],
     ['start', field(TIMESTAMP, (session: SessionLike | Empty) => date(start(session)))],
     ['last', field(TIMESTAMP, (session: SessionLike | Empty) => date(last(session)))],
     [
@@ -202,18 +208,11 @@ function sessionGetters(counts: ViewType, sums: ViewType): Map<string, Getter> {
 }
 
 function triggerGetters(session: ViewType): Map<string, Getter> {
-  const view = session.create();
   return new Map([
     ['eventId', field('string', (trigger: Trigger) => trigger.eventId)],
     ['eventType', field('string', (trigger: Trigger) => trigger.type)],
     ['occurredAt', field(TIMESTAMP, (trigger: Trigger) => date(trigger.occurredAtMs))],
-    [
-      'session',
-      field(session.name, (trigger: Trigger) => {
-        view.point(trigger.session ?? NO_SESSION);
-        return view.object;
-      }),
-    ],
+    ['session', { ...field(session.name, (trigger: Trigger) => trigger.session ?? NO_SESSION), inner: session }],
   ]);
 }
 

@@ -15,6 +15,8 @@ export interface Silence {
   readonly lastMs: number | null;
   /** It has started and waits. */
   readonly waiting: readonly { readonly key: string; readonly sinceMs: number; readonly untilMs: number }[];
+  /** For journeys on a session's end: the session that is still open. */
+  readonly openSinceMs: number | null;
   /** It had started, and an event ended it: the latest few. */
   readonly ended: readonly { readonly key: string; readonly sinceMs: number; readonly by: string; readonly atMs: number }[];
 }
@@ -58,7 +60,7 @@ export function explainSilences(program: Program, records: readonly UserRecord[]
     }
   }
   simulation.passTo(nowMs);
-  const { matches, lifetime } = simulation.stateOf(userId);
+  const { matches, lifetime, session } = simulation.stateOf(userId);
   return program.journeys
     .filter((journey) => !decided.has(journey.name))
     .map((journey) => {
@@ -72,6 +74,7 @@ export function explainSilences(program: Program, records: readonly UserRecord[]
         waiting: matches
           .filter((match) => match.journey === journey.name)
           .map((match) => ({ key: match.key, sinceMs: match.trigger.occurredAtMs, untilMs: match.dueMs })),
+        openSinceMs: journey.pattern.kind === 'session_ended' ? (session?.startMs ?? null) : null,
         ended: ended.get(journey.name) ?? [],
       };
     });

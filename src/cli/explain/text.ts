@@ -26,11 +26,12 @@ function outcomeText({ atMs, provider, device, class: kind, code, attempt, final
 }
 
 export function silenceText(silence: Silence): string {
-  const { journey, startsOn, came, lastMs, waiting, ended } = silence;
+  const { journey, startsOn, came, lastMs, waiting, openSinceMs, ended } = silence;
   const lines: string[] = [];
   const of = (key: string) => (key === '' ? '' : ` (${key})`);
   for (const { key, sinceMs, untilMs } of waiting) lines.push(`waits${of(key)} since ${time(sinceMs)}, until ${time(untilMs)}`);
   for (const { key, sinceMs, by, atMs } of ended) lines.push(`started${of(key)} ${time(sinceMs)}, ended by ${by} ${time(atMs)}`);
+  if (openSinceMs !== null) lines.push(`the session that began ${time(openSinceMs)} is still open`);
   if (lines.length === 0) {
     if (came === 0) lines.push(startsOn === 'session' ? 'no session came' : `${startsOn} never came`);
     else

@@ -108,6 +108,7 @@ export interface Match {
   /** Trigger event id, or the session's opening event id. */
   readonly occurrence: string;
   readonly trigger: Trigger;
+  /** Its deadline; for a silence, when its timer looks next: at or before the deadline, which each new trigger moves on. */
   readonly dueMs: number;
 }
 
@@ -123,6 +124,7 @@ export interface LedgerEntry {
   /** `now` of the decision. */
   readonly atMs: number;
   readonly expiresAtMs: number;
+  /** From here on, in event time, a goal or a suppressor would have cancelled it. */
   readonly triggeredAtMs: number;
   readonly deviceIds: readonly string[];
   /** `open` until the sender's final outcome; `released` entries (terminal failure) no longer count towards caps. */

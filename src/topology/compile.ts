@@ -14,7 +14,8 @@ import type { Params } from './params.ts';
 import { compileSettings } from './settings.ts';
 import type { Settings } from './settings.ts';
 import { compileTemplate } from './templates.ts';
-import type { Template, TemplateWorld } from './templates.ts';
+import type { TemplateWorld } from './template-scope.ts';
+import type { Template } from './templates.ts';
 import { Trackers } from './trackers.ts';
 
 export interface CompileOptions {

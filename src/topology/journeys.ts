@@ -12,7 +12,8 @@ import { compilePattern } from './patterns.ts';
 import { compileSend } from './sends.ts';
 import type { Settings } from './settings.ts';
 import type { Source } from './source.ts';
-import type { Template, TemplateWorld } from './templates.ts';
+import type { TemplateWorld } from './template-scope.ts';
+import type { Template } from './templates.ts';
 import { keyOf } from './trackers.ts';
 import type { Trackers } from './trackers.ts';
 

@@ -3,26 +3,15 @@ import { EvaluationError } from '../core/program.ts';
 import type { Scope } from '../core/program.ts';
 import type { Content } from '../core/output.ts';
 import type { Scalar } from '../core/event.ts';
-import type { Catalogue, Properties } from './catalogue.ts';
 import type { MessageField, TemplateFile } from './files.ts';
 import type { Issue } from './issue.ts';
 import { compileLiquid, explainLiquid, FILTER_NAMES } from './liquid.ts';
-import type { LiquidRead, LiquidText } from './liquid.ts';
+import type { LiquidText } from './liquid.ts';
 import type { Loaded } from './load.ts';
-import type { Params } from './params.ts';
 import type { Path } from './source.ts';
 import { didYouMean } from './suggest.ts';
-import type { SessionLike } from './views.ts';
-import { NO_SESSION } from './views.ts';
-
-/** What all templates of a topology may speak of. */
-export interface TemplateWorld {
-  readonly catalogue: Catalogue;
-  readonly profile: Properties | null;
-  readonly params: Params;
-  readonly sums: readonly string[];
-  readonly channels: ReadonlySet<string>;
-}
+import { checkRead, sampleScope, sessionScope } from './template-scope.ts';
+import type { TemplateWorld } from './template-scope.ts';
 
 type Texts = Readonly<Record<MessageField, LiquidText | null>>;
 interface Message {
@@ -131,7 +120,11 @@ export function useTemplate(template: Template, eventType: string | null, world:
   const roots = new Set<string>();
   let captureSession = false;
   const properties = eventType === null ? new Map<string, never>() : world.catalogue.get(eventType)!.properties;
-  const sample = sampleScope(template, properties, world);
+  const sample = sampleScope(
+    template.texts.flatMap((text) => text.reads),
+    properties,
+    world,
+  );
   for (const text of template.texts) {
     const wrong = text.reads
       .map((read) => ({ read, problem: checkRead(read, properties, eventType, world) }))
@@ -154,79 +147,6 @@ export function useTemplate(template: Template, eventType: string | null, world:
     }
   }
   return { use: { render: renderer(template, roots, world), capture, captureSession }, issues };
-}
-
-function checkRead(
-  read: LiquidRead,
-  properties: Properties,
-  eventType: string | null,
-  world: TemplateWorld,
-): { message: string; hint: string | null } | null {
-  const [root, ...rest] = read.segments;
-  if (read.computed)
-    return {
-      message: `\`${read.segments.join('.')}\` is computed`,
-      hint: 'name what you read: only that is kept until the message is sent',
-    };
-  switch (root) {
-    case 'trigger':
-      if (rest[0] === 'session') return sessionProblem('trigger.session', rest.slice(1), world);
-      return fieldProblem(eventType ?? 'trigger', rest, properties.keys(), 'property');
-    case 'session':
-      return sessionProblem('session', rest, world);
-    case 'user':
-      return world.profile === null ? null : fieldProblem('user', rest, world.profile.keys(), 'attribute');
-    case 'params':
-      return fieldProblem('params', rest, world.params.keys(), 'param');
-    default: {
-      const name = root ?? '';
-      const hint = properties.has(name)
-        ? `did you mean \`trigger.${name}\`?`
-        : world.profile?.has(name) === true
-          ? `did you mean \`user.${name}\`?`
-          : null;
-      return {
-        message: `\`${name}\` is not known here`,
-        hint: hint ?? didYouMean(name, ['trigger', 'user', 'session', 'params'], 'a template can read'),
-      };
-    }
-  }
-}
-
-function fieldProblem(
-  owner: string,
-  path: readonly string[],
-  known: Iterable<string>,
-  noun: string,
-): { message: string; hint: string | null } | null {
-  const names = [...known];
-  const [name, ...deeper] = path;
-  if (name === undefined) return { message: `\`${owner}\` as a whole cannot be written`, hint: didYouMean('', names, 'it has') };
-  if (!names.includes(name)) {
-    const declare = owner === 'user' ? 'declare it under `profile` in topology.yaml' : null;
-    return { message: `\`${owner}\` has no ${noun} \`${name}\``, hint: didYouMean(name, names, 'known') ?? declare };
-  }
-  return deeper.length === 0 ? null : { message: `\`${name}\` has nothing inside`, hint: null };
-}
-
-function sessionProblem(owner: string, path: readonly string[], world: TemplateWorld): { message: string; hint: string | null } | null {
-  if (path[0] === 'counts') return fieldProblem(`${owner}.counts`, path.slice(1), world.catalogue.keys(), 'event type');
-  if (path[0] === 'sums') return fieldProblem(`${owner}.sums`, path.slice(1), world.sums, 'sum');
-  return fieldProblem(owner, path, ['count', 'counts', 'sums'], 'property');
-}
-
-const SAMPLES = { string: 'sample', long: 1, double: 1.5, boolean: true } as const;
-
-function sampleScope(template: Template, properties: Properties, world: TemplateWorld): object {
-  const sampled = (of: Properties): Record<string, Scalar> =>
-    Object.fromEntries([...of].filter(([, { optional }]) => !optional).map(([name, { type }]) => [name, SAMPLES[type]]));
-  const reads = template.texts.flatMap((text) => text.reads).filter(({ segments }) => segments[0] === 'user' && segments.length === 2);
-  const user =
-    world.profile === null
-      ? Object.fromEntries(reads.map(({ segments }) => [String(segments[1]), 'sample'] as const))
-      : sampled(world.profile);
-  const session = sessionScope(null, world);
-  return { user, session, params: Object.fromEntries(world.params), trigger: { ...sampled(properties), session } };
 }
 
 function renderer(template: Template, roots: ReadonlySet<string>, world: TemplateWorld): TemplateUse['render'] {
@@ -280,14 +200,4 @@ function normalLocale(locale: string): string {
 /** A null is a missing value, to Liquid as to conditions. */
 function present(values: Readonly<Record<string, Scalar>>): Record<string, Scalar> {
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== null));
-}
-
-/** Counts and sums of what did not happen are 0, not missing. */
-function sessionScope(session: SessionLike | null, world: TemplateWorld): object {
-  const { count, counts, sums } = session ?? NO_SESSION;
-  return {
-    count,
-    counts: Object.fromEntries([...world.catalogue.keys()].map((type) => [type, counts[type] ?? 0])),
-    sums: Object.fromEntries(world.sums.map((name) => [name, sums[name] ?? 0])),
-  };
 }

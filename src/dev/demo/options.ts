@@ -20,6 +20,6 @@ export const SHORT_PARAMS: readonly string[] = [
   'cartWait=8s',
   'checkoutWait=5s',
   'browseDelay=3s',
-  'dailyCap=3',
+  'dailyCap=2',
   'capWindow=60s',
 ];

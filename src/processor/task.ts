@@ -165,7 +165,7 @@ export class ProcessorTask implements StageTask {
 
   async #takeTick(record: LogRecord, tick: Extract<Input, { kind: 'tick' }>): Promise<void> {
     this.#options.observer.tick();
-    await this.#fire(record, Math.min(this.#nowMs, tick.upToMs ?? Infinity), tick.maxTimers);
+    await this.#fire(record, Math.min(this.#nowMs, tick.upToMs ?? Infinity), tick.maxTimers, this.#nowMs);
     await this.#schedule();
     this.#ticker.read(record.timestampMs);
   }
@@ -178,13 +178,13 @@ export class ProcessorTask implements StageTask {
       const next = timers.peek();
       if (next === undefined || next.dueMs >= horizonMs) return;
       this.#nowMs = Math.max(this.#nowMs, next.dueMs);
-      await this.#fire(record, next.dueMs, Infinity);
+      await this.#fire(record, next.dueMs, Infinity, next.dueMs);
       if (this.#overlay.full) await this.#commit(commit, record.offset);
     }
   }
 
-  /** Fires up to `max` timers due at or before `dueMs`, in firing order; those armed meanwhile take part. */
-  async #fire(record: LogRecord, dueMs: number, max: number): Promise<void> {
+  /** Fires up to `max` timers due at or before `dueMs`, in firing order and at `nowMs`; those armed meanwhile take part. */
+  async #fire(record: LogRecord, dueMs: number, max: number, nowMs: number): Promise<void> {
     const { users, timers } = this.#overlay;
     const { program, observer, historical } = this.#options;
     for (let fired = 0; fired < max; fired++) {
@@ -193,9 +193,9 @@ export class ProcessorTask implements StageTask {
       if (timer === undefined || timer.dueMs > dueMs) return;
       if (!users.has(timer.userId)) await users.load(new Set(timers.ahead(dueMs, PREFETCH_TIMERS).map(({ userId }) => userId)));
       timers.pop();
-      if (historical === null) observer.timerFired((this.#nowMs - timer.dueMs) / 1000);
+      if (historical === null) observer.timerFired((nowMs - timer.dueMs) / 1000);
       const before = users.get(timer.userId);
-      this.#overlay.timer(record, before, timer, () => onTimer(before, timer, this.#nowMs, program));
+      this.#overlay.timer(record, before, timer, () => onTimer(before, timer, nowMs, program));
     }
   }
 

@@ -37,11 +37,12 @@ export class Source {
     this.file = file;
     this.name = name;
     this.#text = text;
-    this.#doc = parseDocument(text, { lineCounter: this.#lines, prettyErrors: false, strict: true, version: '1.2' });
+    this.#doc = parseDocument(text, { lineCounter: this.#lines, prettyErrors: false, strict: true, version: '1.2', logLevel: 'error' });
   }
 
   /** What the YAML parser refuses. The first only: what follows from it is not worth reading. */
   syntaxIssues(): Issue[] {
+    if (this.#doc.errors.length === 0) return this.#strangeNodes();
     return this.#doc.errors.slice(0, 1).map((error) => {
       const message = `this is not YAML: ${lowerFirst(error.message.replace(/\.$/, ''))}`;
       return {
@@ -52,6 +53,29 @@ export class Source {
         hint: this.#syntaxHint(error.code, error.pos[0]),
       };
     });
+  }
+
+  /** YAML that has no place in a topology, and would be misread or fail later. */
+  #strangeNodes(): Issue[] {
+    const issues: Issue[] = [];
+    const say = (node: Node, message: string, hint: string) => {
+      issues.push({
+        severity: 'error',
+        file: this.file,
+        ...this.#place(node.range?.[0] ?? 0),
+        message: `this is not YAML that can be used: ${message}`,
+        hint,
+      });
+    };
+    visit(this.#doc, {
+      Alias: (_key, node) => {
+        if (node.resolve(this.#doc) === undefined) say(node, `nothing is called &${node.source}`, 'a text that starts with * needs quotes');
+      },
+      Pair: (_key, { key }) => {
+        if (isMap(key) || isSeq(key)) say(key, 'a key is a text', 'a text that starts with { or [ needs quotes');
+      },
+    });
+    return issues.slice(0, 1);
   }
 
   #syntaxHint(code: string, offset: number): string | null {

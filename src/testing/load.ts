@@ -1,4 +1,5 @@
 import type { Properties } from '../core/event.ts';
+import { checkReserved, isReserved, ReservedEventError } from '../core/reserved.ts';
 import type { Catalogue } from '../topology/catalogue.ts';
 import type { CompiledTopology } from '../topology/compile.ts';
 import { parseDuration } from '../topology/duration.ts';
@@ -136,7 +137,6 @@ class ScenarioReader {
     const entry = this.#form.timeline[i]!;
     const type = entry.event!;
     const properties = { ...this.#file.defaults?.events?.[type], ...entry.with };
-    if (!type.startsWith('$')) this.#checkProperties(type, properties, path);
     const event: AppendedEvent = {
       eventId: entry.id ?? this.#nextId(type),
       userId: this.#userId,
@@ -146,7 +146,19 @@ class ScenarioReader {
       properties: withoutNulls(properties),
       imported: entry.imported ?? false,
     };
+    if (isReserved(type)) this.#checkReserved(event, [...path, 'event']);
+    else this.#checkProperties(type, properties, path);
     return [{ kind: 'append', atMs, event, place: this.#source.at(path) }];
+  }
+
+  /** In production it would be a dead letter: no scenario is about that. */
+  #checkReserved(event: AppendedEvent, path: Path): void {
+    try {
+      checkReserved({ ...event, topic: '', partition: 0, offset: 0, appendedAtMs: event.occurredAtMs, traceParent: null });
+    } catch (error) {
+      if (!(error instanceof ReservedEventError)) throw error;
+      this.issue(path, error.message);
+    }
   }
 
   /** A scenario that feeds what the catalogue does not know would prove nothing. `null` leaves a property away on purpose. */

@@ -208,6 +208,8 @@ ${expectation('{ at: 1h, tick: true },')} nobody } }] }
       - { at: 2h, event: billed }
       - { at: 2h, event: paused, tick: true }
       - { at: 2h, profile: {}, id: x }
+      - { at: 2h, event: $consent, with: { category: news, state: maybe } }
+      - { at: 2h, event: $tick }
     expect:
       sent: [{ at: 1h, journey: man, step: note }, { at: 1h, journey: main, step: nte }]
       rejected: [{ at: 1h, journey: main, reason: caps }]
@@ -225,11 +227,13 @@ ${expectation('{ at: 1h, tick: true },')} nobody } }] }
       'tests/all.yaml:14:9: error: several things happen here: event, tick',
       '    one of event, profile, devices, consent, tick, down_for, waiting; each has its own entry',
       'tests/all.yaml:15:36: error: `id` belongs to an event',
-      'tests/all.yaml:17:33: error: there is no journey `man`',
+      'tests/all.yaml:16:26: error: $consent: property state must be one of in, out (the choice)',
+      "tests/all.yaml:17:26: error: $tick is not among the reserved events, and types that start with $ are Lull's own",
+      'tests/all.yaml:19:33: error: there is no journey `man`',
       '    did you mean `main`?',
-      'tests/all.yaml:17:83: error: `main` has no step `nte`',
+      'tests/all.yaml:19:83: error: `main` has no step `nte`',
       '    its step is note',
-      'tests/all.yaml:18:51: error: there is no reason `caps`',
+      'tests/all.yaml:20:51: error: there is no reason `caps`',
       '    did you mean `cap`?',
     ]);
   });

@@ -14,7 +14,7 @@ export interface FcmOptions {
   readonly endpoint?: string;
   /** PEM of the authority of a local endpoint. */
   readonly ca?: string;
-  /** Sockets. Default 32. */
+  /** Sockets, opened as they are needed. Default 128. */
   readonly connections?: number;
   /** Default 10,000. */
   readonly deadlineMs?: number;
@@ -45,7 +45,7 @@ export class FcmProvider implements Provider {
     this.#nowMs = options.nowMs ?? Date.now;
     this.#token = new AccessToken(options.credential, this.#nowMs);
     this.#http = new HttpClient({
-      connections: options.connections ?? 32,
+      connections: options.connections ?? 128,
       ...(options.deadlineMs !== undefined && { deadlineMs: options.deadlineMs }),
       ca: options.ca,
     });

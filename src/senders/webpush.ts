@@ -14,7 +14,7 @@ export interface WebPushOptions {
   readonly vapid: VapidOptions;
   /** Which endpoints may be called at all. */
   readonly guard?: SsrfGuardOptions;
-  /** Sockets per push service. Default 32. */
+  /** Sockets per push service, opened as they are needed. Default 128. */
   readonly connections?: number;
   /** Default 10,000. */
   readonly deadlineMs?: number;
@@ -51,7 +51,7 @@ export class WebPushProvider implements Provider {
     this.#vapid = new Vapid(options.vapid, this.#nowMs);
     this.#guard = new SsrfGuard(options.guard);
     this.#maxPlaintextBytes = options.maxPlaintextBytes ?? 3_000;
-    const http = { connections: options.connections ?? 32, ...(options.deadlineMs !== undefined && { deadlineMs: options.deadlineMs }) };
+    const http = { connections: options.connections ?? 128, ...(options.deadlineMs !== undefined && { deadlineMs: options.deadlineMs }) };
     this.#http = new HttpClient({ ...http, lookup: this.#guard.lookup });
     const dev = options.guard?.devOrigin;
     this.#devHttp = dev && new HttpClient({ ...http, ca: dev.ca });

@@ -45,7 +45,7 @@ export class SenderRig {
     return this;
   }
 
-  start(options: Partial<SenderStageOptions> = {}): void {
+  start({ fetchMaxBytes = 1_048_576, ...options }: Partial<SenderStageOptions> & { readonly fetchMaxBytes?: number } = {}): void {
     const log = this.broker.connect();
     const stage = createSenderStage({
       ...{ provider: this.provider, codec: this.codec, log, topics: this.senderTopics },
@@ -58,11 +58,17 @@ export class SenderRig {
         groupId: 'g',
         transactionalId: 'x',
         transactionTimeoutMs: 10_000,
-        fetchMaxBytes: 1_048_576,
+        fetchMaxBytes,
         generationId: () => 1,
         bounded: false,
       },
     });
+  }
+
+  /** Past its start: from here on, what it knows of a record it knows from the record's own batch. */
+  async started(): Promise<void> {
+    await this.append('user', null, { kind: Buffer.from('command'), channel: Buffer.from('other'), 'command-id': Buffer.from('c') });
+    await this.untilRead();
   }
 
   /** As if killed: nothing more is committed, calls in flight are cut. */
@@ -85,14 +91,33 @@ export class SenderRig {
   }
 
   async dispatch(...commands: readonly SendCommand[]): Promise<void> {
-    for (const command of commands)
-      await this.append(command.userId, this.codec.encode('lull.v1.SendCommand', command), commandHeaders(command));
+    for (const command of commands) await this.together([command]);
   }
 
-  async revoke(command: SendCommand, reason = 'goal'): Promise<void> {
-    const { commandId, userId, channel } = command;
-    const revocation = { commandId, userId, channel, reason, atMs: this.clock.nowMs() };
-    await this.append(userId, this.codec.encode('lull.v1.Revocation', revocation), revocationHeaders(revocation));
+  async revoke(command: SendCommand): Promise<void> {
+    await this.together([], [command]);
+  }
+
+  /** Commands, then revocations, in one fetch. */
+  async together(commands: readonly SendCommand[], revoked: readonly SendCommand[] = []): Promise<void> {
+    const base = { topic: this.topics.dispatch, partition: 0 };
+    const revocations = revoked.map(({ commandId, userId, channel }) => ({
+      commandId,
+      userId,
+      channel,
+      reason: 'goal',
+      atMs: this.clock.nowMs(),
+    }));
+    await this.log.append([
+      ...commands.map((command) => ({
+        ...{ ...base, key: Buffer.from(command.userId), headers: commandHeaders(command) },
+        value: this.codec.encode('lull.v1.SendCommand', command),
+      })),
+      ...revocations.map((revocation) => ({
+        ...{ ...base, key: Buffer.from(revocation.userId), headers: revocationHeaders(revocation) },
+        value: this.codec.encode('lull.v1.Revocation', revocation),
+      })),
+    ]);
   }
 
   async append(key: string | null, value: Buffer | null, headers?: Headers): Promise<void> {

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { SendCommand } from '../../src/core/output.ts';
 import { FcmProvider } from '../../src/senders/fcm.ts';
+import type { Provider } from '../../src/senders/provider.ts';
 import type { SenderStageOptions } from '../../src/senders/stage.ts';
 import { fcmAccepted, fcmError, startFakeFcm, type FakeFcm, type FcmPost } from '../setup/fakes/fake-fcm.ts';
 import { reply, type Behaviour } from '../setup/fakes/fake-server.ts';
@@ -16,10 +17,25 @@ afterEach(async () => {
 async function rigWith(
   answer?: (post: FcmPost, nth: number) => Behaviour,
   options: Partial<SenderStageOptions> = {},
-): Promise<{ readonly rig: SenderRig; readonly fake: FakeFcm; command(changes?: Partial<SendCommand>): SendCommand }> {
+): Promise<{
+  readonly rig: SenderRig;
+  readonly fake: FakeFcm;
+  /** Ids of the commands that the provider was asked to deliver, whether or not a POST came of it. */
+  readonly calls: readonly string[];
+  command(changes?: Partial<SendCommand>): SendCommand;
+}> {
   const fake = await startFakeFcm(answer);
   const { endpoint, ca, projectId, credential } = fake;
-  const provider = new FcmProvider({ endpoint, ca, projectId, credential });
+  const fcm = new FcmProvider({ endpoint, ca, projectId, credential });
+  const calls: string[] = [];
+  const provider: Provider = {
+    name: fcm.name,
+    deliver: (sent, target, how) => {
+      calls.push(sent.commandId);
+      return fcm.deliver(sent, target, how);
+    },
+    close: () => fcm.close(),
+  };
   const rig = await new SenderRig(provider, options).create();
   closers.push(
     () => provider.close(),
@@ -30,7 +46,7 @@ async function rigWith(
     const now = rig.clock.nowMs();
     return anyCommand({ dueAtMs: now, decidedAtMs: now, expiresAtMs: now + 3_600_000, ...changes });
   };
-  return { rig, fake, command };
+  return { rig, fake, calls, command };
 }
 
 /** A behaviour that waits for `release`. */
@@ -271,13 +287,13 @@ describe('sender stage', () => {
     });
 
     it('at_most_once: a claim whose commit failed was never called, and is called after the restart', async () => {
-      const { rig, fake, command } = await rigWith();
+      const { rig, fake, calls, command } = await rigWith();
       rig.start();
       rig.broker.faults.plan({ step: 'commit', when: 'before', of: 'x', error: new Error('the broker went away') });
       const sent = command();
       await rig.dispatch(sent);
       await rig.done;
-      expect(fake.posts).toEqual([]);
+      expect(calls).toEqual([]);
       rig.start();
       expect(await rig.untilFinal(1)).toEqual([`${sent.commandId}/device-1 ok http_200`]);
       expect([...fake.counts().values()]).toEqual([1]);
@@ -384,9 +400,9 @@ describe('sender stage', () => {
       const { rig, fake, command } = await rigWith();
       const sent = command();
       const other = command();
-      await rig.dispatch(sent, other);
-      await rig.revoke(sent);
       rig.start();
+      await rig.started();
+      await rig.together([sent, other], [sent]);
       expect(await rig.untilFinal(2)).toEqual([`${sent.commandId}/device-1 revoked -`, `${other.commandId}/device-1 ok http_200`].sort());
       expect(fake.posts.map((post) => post.commandId)).toEqual([other.commandId]);
     });
@@ -410,11 +426,21 @@ describe('sender stage', () => {
       const sent = Array.from({ length: 30 }, () => command({ content: { title: 'x'.repeat(2_000), body: '', url: null, image: null } }));
       await rig.dispatch(...sent);
       for (const one of sent) await rig.revoke(one);
-      // Several fetches: the revocations are in none of the batches of their commands.
-      rig.start();
+      // Small fetches: no revocation is in the batch of its command.
+      rig.start({ fetchMaxBytes: 6_000 });
       const finals = await rig.untilFinal(30);
       expect(finals.every((line) => line.endsWith('revoked -'))).toBe(true);
       expect(fake.posts).toEqual([]);
+    });
+
+    it('lets a newer collapse key far behind in the backlog count before the first call of a start', async () => {
+      const { rig, fake, command } = await rigWith(undefined, { concurrency: 2 });
+      const content = { title: 'x'.repeat(2_000), body: '', url: null, image: null };
+      const sent = Array.from({ length: 20 }, () => command({ collapseKey: 'cart', content }));
+      await rig.dispatch(...sent);
+      rig.start({ fetchMaxBytes: 6_000 });
+      await rig.untilFinal(20);
+      expect(fake.posts.map((post) => post.commandId)).toEqual([sent.at(-1)?.commandId]);
     });
 
     it('lets a revocation written while it was down stop a retry that is due at the start', async () => {
@@ -455,7 +481,7 @@ describe('sender stage', () => {
       await expect.poll(async () => (await rig.outcomes()).length).toBe(3);
       const second = command(cart);
       const third = command(cart);
-      await rig.dispatch(second, third);
+      await rig.together([second, third]);
       expect(await rig.untilFinal(1)).toContain(`${first.commandId}/device-1 superseded -`);
       const answered = async (): Promise<boolean> => (await rig.outcomes()).some(({ commandId }) => commandId === third.commandId);
       await expect.poll(answered).toBe(true);
@@ -475,8 +501,9 @@ describe('sender stage', () => {
       const { rig, command } = await rigWith();
       const older = command({ collapseKey: 'cart', devices: [device(), device({ deviceId: 'device-2', value: 't2' })] });
       const newer = command({ collapseKey: 'cart' });
-      await rig.dispatch(older, newer);
       rig.start();
+      await rig.started();
+      await rig.together([older, newer]);
       expect(await rig.untilFinal(3)).toEqual(
         [
           `${older.commandId}/device-1 superseded -`,

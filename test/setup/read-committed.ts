@@ -22,7 +22,7 @@ export interface Judged {
 export async function readCommitted(topic: string): Promise<Judged> {
   const source = join(import.meta.dirname, '../tools/ReadCommitted.java');
   const args = ['-Dorg.slf4j.simpleLogger.defaultLogLevel=error', '-cp', join(await kafkaJars(), '*'), source, bootstrap(), topic];
-  const { stdout } = await promisify(execFile)('java', args, { maxBuffer: 256 * 1024 ** 2 });
+  const { stdout } = await promisify(execFile)('java', args, { maxBuffer: 256 * 1024 ** 2, timeout: 60_000 });
   const lines = stdout.trimEnd().split('\n');
   const [, committed, uncommitted] = lines.pop()?.split('\t') ?? [];
   return { records: lines.map(parseLine), isStable: committed === uncommitted };

@@ -41,7 +41,16 @@ const stage = createSenderStage({
 });
 const store = await openRocksStore({ path: join(stateFolder, stage.name), tables: [...stage.tables, META_TABLE] });
 const note = (_level: string, message: string): void => void process.stderr.write(`${message}\n`);
-const worker = new Worker({ stage, log, store, prefix, clock: systemClock, observer: { ...silentObserver, note }, drainMs: 5_000 });
+const worker = new Worker({
+  stage,
+  log,
+  store,
+  prefix,
+  clock: systemClock,
+  observer: { ...silentObserver, note },
+  drainMs: 5_000,
+  sessionTimeoutMs: 6_000,
+});
 try {
   await worker.run(stopping.signal);
 } finally {

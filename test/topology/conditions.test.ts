@@ -148,6 +148,18 @@ describe('an audience', () => {
     expect(journey.audience!(read)).toBe(false);
   });
 
+  it('keeps the session of the trigger and the one of now apart, also where it holds on to one', () => {
+    const condition = 'cel.bind(now, session.counts, trigger.session.counts.watched == 2 && now.watched == 5)';
+    const { audience: holds } = audience(JSON.stringify(condition));
+    const read = scope(WATCHED, { session: { ...SESSION, counts: { watched: 5 } } });
+    expect(holds!({ ...read, trigger: { ...read.trigger!, session: SESSION } })).toBe(true);
+  });
+
+  it('fails as an evaluation where a time zone does not exist', () => {
+    const { audience: holds } = audience(JSON.stringify('trigger.occurredAt.getHours("Nowhere/Land") > 3'));
+    expect(() => holds!(scope())).toThrow(EvaluationError);
+  });
+
   it('is not checked against attributes where the topology declares none', () => {
     const journey = audience('user.plan == "pro" && user.age >= 18', TOPOLOGY.replace(/profile:.*/, ''));
     expect(journey.audience!(scope(WATCHED, { profile: { plan: 'pro', age: 18 } }))).toBe(true);

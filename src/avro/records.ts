@@ -1,15 +1,19 @@
-/** What the schemas in `schemas/` are in TypeScript. Times are milliseconds since the epoch. */
+import type { Properties } from '../core/event.ts';
+import type { Decision, Revocation, SendCommand } from '../core/output.ts';
+
+/**
+ * What the schemas in `schemas/` are in TypeScript. What the core makes (commands, revocations, decisions) has its own types, and the
+ * schemas follow them field by field. Times are milliseconds since the epoch.
+ */
 export interface ProductEvent {
   readonly eventId: string;
   readonly userId: string;
   readonly type: string;
   readonly occurredAt: number;
-  readonly properties: Readonly<Record<string, Scalar>>;
+  readonly properties: Properties;
   readonly sentAt: number | null;
   readonly imported: boolean;
 }
-
-export type Scalar = null | boolean | number | string;
 
 /** Exactly one field is not null; all are null for a kind that this version does not know. */
 export interface Control {
@@ -20,76 +24,6 @@ export interface Tick {
   readonly maxTimers: number;
   readonly upTo: number | null;
   readonly nonce: string;
-}
-
-export interface SendCommand {
-  readonly commandId: string;
-  readonly app: string;
-  readonly userId: string;
-  readonly journey: string;
-  readonly step: string;
-  readonly occurrence: string;
-  readonly class: string;
-  readonly promise: 'at_most_once' | 'at_least_once';
-  readonly category: string | null;
-  readonly channel: string;
-  readonly trigger: CommandTrigger;
-  readonly dueAtMs: number;
-  readonly decidedAtMs: number;
-  readonly expiresAtMs: number;
-  readonly ttlMs: number;
-  readonly collapseKey: string | null;
-  readonly content: Content | null;
-  readonly data: Readonly<Record<string, string>>;
-  readonly devices: readonly TargetDevice[];
-  readonly topologyHash: string;
-  readonly traceParent: string | null;
-}
-
-export interface CommandTrigger {
-  readonly topic: string;
-  readonly partition: number;
-  readonly offset: number;
-  readonly eventId: string;
-}
-
-export interface Content {
-  readonly title: string;
-  readonly body: string;
-  readonly url: string | null;
-  readonly image: string | null;
-}
-
-export interface TargetDevice {
-  readonly deviceId: string;
-  readonly kind: string;
-  readonly value: string;
-}
-
-export interface Revocation {
-  readonly commandId: string;
-  readonly userId: string;
-  readonly channel: string;
-  readonly reason: string;
-  readonly atMs: number;
-}
-
-export interface Decision {
-  readonly userId: string;
-  readonly journey: string;
-  readonly step: string;
-  readonly occurrence: string;
-  readonly key: string;
-  readonly outcome: 'sent' | 'rejected';
-  readonly reason: string;
-  readonly checks: readonly { readonly name: string; readonly passed: boolean; readonly detail: string }[];
-  readonly commandId: string;
-  readonly channel: string | null;
-  readonly trigger: CommandTrigger;
-  readonly dueAtMs: number;
-  readonly decidedAtMs: number;
-  readonly topology: string;
-  readonly topologyHash: string;
 }
 
 export interface Outcome {

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import type { SendCommand } from '../../src/avro/records.ts';
+import type { SendCommand } from '../../src/core/output.ts';
 
 /** What both sides agree on: a command by its rule and its trigger, and its five values. */
 export interface Expected {

@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { createCodec } from '../../src/avro/codec.ts';
-import type { SendCommand } from '../../src/avro/records.ts';
+import type { SendCommand } from '../../src/core/output.ts';
 import { groupIdOf } from '../../src/engine/worker.ts';
 import { createKafkaLog } from '../../src/log/kafka/log.ts';
 import type { Log, LogRecord } from '../../src/log/port.ts';

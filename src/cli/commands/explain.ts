@@ -1,7 +1,8 @@
 import { stdout } from 'node:process';
 import type { Command } from 'commander';
 import { createCodec } from '../../avro/codec.ts';
-import type { Decision, Outcome } from '../../avro/records.ts';
+import type { Outcome } from '../../avro/records.ts';
+import type { Decision } from '../../core/output.ts';
 import { checkSchemas } from '../../avro/register.ts';
 import { createKafkaLog } from '../../log/kafka/log.ts';
 import { topicNames } from '../../log/topics.ts';

@@ -39,7 +39,7 @@ export function explainSilences(program: Program, records: readonly UserRecord[]
     const before = simulation.stateOf(userId).matches;
     const event = {
       ...{ eventId: value.eventId, userId, type: value.type, occurredAtMs: value.occurredAt, sentAtMs: value.sentAt },
-      ...{ properties: value.properties as Event['properties'], imported: value.imported },
+      ...{ properties: value.properties, imported: value.imported },
     };
     try {
       simulation.append(event, record.timestampMs);

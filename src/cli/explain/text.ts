@@ -1,4 +1,5 @@
-import type { Decision, Outcome } from '../../avro/records.ts';
+import type { Outcome } from '../../avro/records.ts';
+import type { Decision } from '../../core/output.ts';
 import { formatDuration } from '../../topology/duration.ts';
 import type { Silence } from './silence.ts';
 

@@ -9,7 +9,7 @@ import type { Loaded } from './load.ts';
 import { Matchers } from './matchers.ts';
 import type { CompiledMatcher } from './matchers.ts';
 import { compilePattern } from './patterns.ts';
-import { compileSend } from './sends.ts';
+import { checkSend, compileSend } from './sends.ts';
 import type { Settings } from './settings.ts';
 import type { Source } from './source.ts';
 import type { TemplateWorld } from './template-scope.ts';
@@ -45,6 +45,7 @@ export function compileJourney(loaded: Loaded<JourneyFile>, world: JourneyWorld)
   const issues = expressions.issues;
 
   const keyed = new KeyCheck(source, value.key ?? null, world.catalogue, issues);
+  checkSend(loaded, world, issues);
   const used = compilePattern(loaded, world, expressions, matchers, keyed);
   if (used === null) return { journey: null, issues };
   const place: Place = { kind: 'send', eventType: used.eventType };

@@ -5,6 +5,7 @@ import { personal } from './conditions.ts';
 import type { FileExpressions } from './conditions.ts';
 import { parseDuration } from './duration.ts';
 import type { JourneyFile, SendForm } from './files.ts';
+import type { Issue } from './issue.ts';
 import type { JourneyWorld } from './journeys.ts';
 import type { Loaded } from './load.ts';
 import { didYouMean } from './suggest.ts';
@@ -16,21 +17,12 @@ interface CompiledSend {
   readonly captureSession: boolean;
 }
 
-/** The journey's send step; null where it is wrong: the issue is kept. */
-export function compileSend(
-  { source, value }: Loaded<JourneyFile>,
-  eventType: string | null,
-  world: JourneyWorld,
-  expressions: FileExpressions,
-): CompiledSend | null {
-  const { issues } = expressions;
-  const before = issues.length;
+/** What can be said of the send step whatever starts the journey, so that a wrong trigger hides nothing of it. */
+export function checkSend({ source, value }: Loaded<JourneyFile>, { settings }: JourneyWorld, issues: Issue[]): void {
   const second = value.steps[1];
   if (second !== undefined) issues.push(source.issue(['steps', 1], 'a journey has one step so far', 'make a second journey of it'));
   const form = value.steps[0]!;
   const path = ['steps', 0];
-  const { settings } = world;
-
   form.channels.forEach((channel, i) => {
     if (!settings.channels.has(channel))
       issues.push(
@@ -67,12 +59,24 @@ export function compileSend(
         `class \`${form.class}\` needs a \`category\``,
       ),
     );
-  const ttlMs = parseDuration(form.ttl) ?? 0;
-  if (ttlMs === 0) issues.push(source.issue([...path, 'ttl'], '`ttl` must be longer than nothing'));
+  if ((parseDuration(form.ttl) ?? 0) === 0) issues.push(source.issue([...path, 'ttl'], '`ttl` must be longer than nothing'));
   if (form.template === undefined && Object.keys(form.data ?? {}).length === 0)
     issues.push(
       source.issueAtKey([...path, 'send'], `\`${form.send}\` says nothing`, 'give it a `template`, or `data` for the app', 'warning'),
     );
+}
+
+/** The journey's send step, `checkSend`ed before; null where it is wrong: the issue is kept. */
+export function compileSend(
+  { source, value }: Loaded<JourneyFile>,
+  eventType: string | null,
+  world: JourneyWorld,
+  expressions: FileExpressions,
+): CompiledSend | null {
+  const { issues } = expressions;
+  const before = issues.length;
+  const form = value.steps[0]!;
+  const ttlMs = parseDuration(form.ttl) ?? 0;
 
   const data = compileData(form, eventType, expressions);
   const use = templateOf(source, form, eventType, world, expressions);

@@ -1,4 +1,3 @@
-import type { Event } from '../../core/event.ts';
 import type { Journey, Program } from '../../core/program.ts';
 import { ReservedEventError } from '../../core/reserved.ts';
 import type { Match } from '../../core/state.ts';

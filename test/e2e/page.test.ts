@@ -193,6 +193,8 @@ async function keepScreenshots(pages: readonly Page[]): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, 38_000));
   for (const [i, page] of pages.entries()) {
     await page.bringToFront();
+    // Nothing half faded in.
+    await page.emulateMediaFeatures([{ name: 'prefers-reduced-motion', value: 'reduce' }]);
     await new Promise((resolve) => setTimeout(resolve, 2_000));
     const width = WIDTHS[i]!;
     const clip = width > 600 ? undefined : { x: 0, y: 0, width, height: 1_760 };

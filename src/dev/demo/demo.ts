@@ -110,6 +110,7 @@ async function run(options: DemoOptions, context: DemoContext, closers: Closers)
 
   const failure = Promise.race([stages.failure, follower.failure, stack.failure.then((error) => Promise.reject(error))]);
   await Promise.race([stages.ready(signal), failure]);
+  if (isStopped()) return stopped(say);
   say(`Lull is running: ${page.url}`);
   if (options.browser) {
     const firefox = await openFirefox({ url: `${page.url}?prepared=1`, pushUrl: push.wsUrl });
@@ -125,25 +126,27 @@ async function run(options: DemoOptions, context: DemoContext, closers: Closers)
   closers.add(async () => clearInterval(progress));
 
   await Promise.race([options.forMs === null ? new Promise(() => undefined) : after(options.forMs, signal), aborted(signal), broken]);
-  if (isStopped()) {
-    say('Stopping.');
-    return null;
-  }
+  if (isStopped()) return stopped(say);
   await traffic.stop();
   say('The shop has closed. Waiting for what is still on its way.');
   const groups = [
     { groupId: groupIdOf(config.prefix, 'processor'), topic: topics.timeline },
     ...push.providers.map(({ name }) => ({ groupId: groupIdOf(config.prefix, `sender-${name}`), topic: topics.dispatch })),
   ];
-  const end = await Promise.race([drain({ admin: log.admin, topics, tally, follower, groups, deadlineMs: DRAIN_MS, signal }), broken]);
-  if (isStopped()) {
-    say('Stopping.');
-    return null;
-  }
+  const end = await Promise.race([
+    drain({ admin: log.admin, topics, tally, follower, groups, gapMs: shop.gapMs, deadlineMs: DRAIN_MS, signal }),
+    broken,
+  ]);
+  if (isStopped()) return stopped(say);
   if (end.missing.length > 0)
     throw new CommandError(['the pipeline did not come to its end:', ...end.missing.map((line) => `  ${line}`)].join('\n'));
-  if (end.later > 0) say(`${end.later} patterns wait for longer than ${DRAIN_MS / 1000} s and were not waited for.`);
+  if (end.later > 0) say(`Not waited for, because they go on for longer than ${DRAIN_MS / 1000} s: sessions or patterns, ${end.later}.`);
   return summaryOf(tally.figures());
+}
+
+function stopped(say: (line: string) => void): null {
+  say('Stopping.');
+  return null;
 }
 
 /** What was given stays; the rest is made for one run on one machine. */

@@ -21,5 +21,5 @@ export const SHORT_PARAMS: readonly string[] = [
   'checkoutWait=5s',
   'browseDelay=3s',
   'dailyCap=2',
-  'capWindow=60s',
+  'capWindow=30s',
 ];

@@ -13,7 +13,7 @@ export interface Stages {
   readonly failure: Promise<never>;
   /** Resolves when every task runs: what happens from then on is seen at once. */
   ready(signal: AbortSignal): Promise<void>;
-  /** Graceful: batches and calls in flight are committed. */
+  /** Graceful: batches and calls in flight are committed. Rejects, once all have ended, with what one of them ended by. */
   stop(): Promise<void>;
 }
 
@@ -26,7 +26,8 @@ export function startStages(runtime: Runtime, program: Program, senders: readonl
   const failed = Promise.withResolvers<never>();
   failed.promise.catch(() => undefined);
   const stages = [processor, ...senders];
-  const running = stages.map((stage) => runStage(runtime, stage, stopping.signal).catch((error: unknown) => failed.reject(error)));
+  const running = stages.map((stage) => runStage(runtime, stage, stopping.signal));
+  for (const stage of running) stage.catch((error: unknown) => failed.reject(error));
   return {
     failure: failed.promise,
     async ready(signal) {
@@ -35,7 +36,8 @@ export function startStages(runtime: Runtime, program: Program, senders: readonl
     },
     async stop() {
       stopping.abort();
-      await Promise.all(running);
+      const ends = await Promise.allSettled(running);
+      for (const end of ends) if (end.status === 'rejected') throw end.reason;
     },
   };
 }

@@ -27,6 +27,10 @@ export function eventWords({ type, properties }: Pick<EventView, 'type' | 'prope
       return 'removed a device';
     case '$device_unreachable':
       return 'lost a device: its push service no longer knows it';
+    case '$accepted':
+      return 'message accepted by the push service';
+    case '$undelivered':
+      return 'message not delivered';
     case '$consent':
       return `${properties['state'] === 'in' ? 'agreed to' : 'said no to'} ${text('category', 'messages')}`;
     default:
@@ -41,6 +45,7 @@ const REASONS: Readonly<Record<string, string>> = {
   expired: 'Too late to be of use',
   audience: 'Not somebody this is for',
   consent: 'Has not agreed to messages like this',
+  permission: 'Notifications are switched off',
   no_device: 'No device that can be reached',
   duplicate: 'Was decided before',
   reentry: 'Had this one not long ago',

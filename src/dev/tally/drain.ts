@@ -11,7 +11,9 @@ export interface DrainOptions {
   readonly follower: Pick<Follower, 'partitions'>;
   /** Which group has to have read which topic to its last record. */
   readonly groups: readonly { readonly groupId: string; readonly topic: string }[];
-  /** How long the pipeline may take. A pattern that waits for longer is not waited for. */
+  /** The topology's session gap. */
+  readonly gapMs: number;
+  /** How long the pipeline may take. A session or a pattern that waits for longer is not waited for. */
   readonly deadlineMs: number;
   readonly signal?: AbortSignal;
   readonly nowMs?: () => number;
@@ -20,7 +22,7 @@ export interface DrainOptions {
 export interface Drained {
   /** What was still missing at the deadline, in words; empty where everything came to its end. */
   readonly missing: readonly string[];
-  /** Patterns that wait beyond the deadline. */
+  /** Sessions and patterns that wait beyond the deadline. */
   readonly later: number;
 }
 
@@ -38,18 +40,22 @@ export async function drain(options: DrainOptions): Promise<Drained> {
   const deadline = nowMs() + options.deadlineMs;
   let before: string | undefined;
   for (;;) {
-    const { missing, ends } = await look(options, deadline);
-    if (missing.length === 0 && before === ends) return { missing, later: options.tally.waiting(deadline).later };
-    if (nowMs() >= deadline || options.signal?.aborted === true) return { missing, later: options.tally.waiting(deadline).later };
+    const { missing, later, ends } = await look(options, deadline);
+    const isOver = nowMs() >= deadline || options.signal?.aborted === true;
+    if (isOver || (missing.length === 0 && before === ends)) return { missing, later };
     before = missing.length === 0 ? ends : undefined;
     await sleep(EVERY_MS, undefined, options.signal === undefined ? {} : { signal: options.signal }).catch(() => undefined);
   }
 }
 
-async function look(
-  { admin, topics, tally, follower, groups }: DrainOptions,
-  horizonMs: number,
-): Promise<{ missing: string[]; ends: string }> {
+interface Look {
+  readonly missing: string[];
+  readonly later: number;
+  /** Where every partition ended. */
+  readonly ends: string;
+}
+
+async function look({ admin, topics, tally, follower, groups, gapMs }: DrainOptions, horizonMs: number): Promise<Look> {
   const missing: string[] = [];
   const ends: string[] = [];
   for (const topic of [topics.timeline, topics.state, topics.dispatch, topics.decisions, topics.outcomes, topics.deadLetters]) {
@@ -68,12 +74,11 @@ async function look(
       if (followed.topic === topic) behind += Math.max(0, followed.lastRecord + 1 - (offsets.get(followed.partition) ?? 0));
     if (behind > 0) missing.push(`${groupId} has ${count(behind, 'record')} of ${topic} to read`);
   }
-  const { openSessions } = tally.figures();
-  if (openSessions > 0) missing.push(`${count(openSessions, 'session')} still open`);
-  const { soon } = tally.waiting(horizonMs);
-  if (soon > 0) missing.push(`${count(soon, 'pattern')} still waiting for the moment`);
+  const { sessions, patterns, later } = tally.waiting(horizonMs, gapMs);
+  if (sessions > 0) missing.push(`${count(sessions, 'session')} still open`);
+  if (patterns > 0) missing.push(`${count(patterns, 'pattern')} still waiting for the moment`);
   if (tally.unfinishedCommands > 0) missing.push(`${count(tally.unfinishedCommands, 'command')} without a final outcome`);
-  return { missing, ends: ends.join(' ') };
+  return { missing, later, ends: ends.join(' ') };
 }
 
 function count(n: number, one: string): string {

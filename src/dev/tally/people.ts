@@ -4,8 +4,15 @@ import type { PersonView } from './view.ts';
 /** What of every user's changelog row is counted. Grows with the users, by little: a number and what is open. */
 interface Row {
   readonly sessions: number;
-  readonly open: boolean;
+  /** When the open window's last event was appended; null where none is open. */
+  readonly openSinceMs: number | null;
   readonly waitsUntilMs: readonly number[];
+}
+
+export interface Waiting {
+  readonly sessions: number;
+  readonly patterns: number;
+  readonly later: number;
 }
 
 /**
@@ -30,27 +37,23 @@ export class People {
     const before = this.#rows.get(userId);
     const row: Row = {
       sessions: state?.lifetime.sessions ?? 0,
-      open: (state?.session ?? null) !== null,
+      openSinceMs: state?.session?.lastAppendedAtMs ?? null,
       waitsUntilMs: state?.matches.map((match) => match.dueMs) ?? [],
     };
     this.#sessions += Math.max(0, row.sessions - (before?.sessions ?? 0));
-    this.#open += Number(row.open) - Number(before?.open ?? false);
+    this.#open += Number(row.openSinceMs !== null) - Number((before?.openSinceMs ?? null) !== null);
     if (state === null) this.#rows.delete(userId);
     else this.#rows.set(userId, row);
   }
 
-  /** Patterns that decide at or before `horizonMs`, and those that wait for longer. */
-  waiting(horizonMs: number): { readonly soon: number; readonly later: number; readonly nextDueMs: number | null } {
-    let soon = 0;
-    let later = 0;
-    let nextDueMs: number | null = null;
-    for (const { waitsUntilMs } of this.#rows.values())
-      for (const dueMs of waitsUntilMs) {
-        if (dueMs <= horizonMs) soon++;
-        else later++;
-        if (nextDueMs === null || dueMs < nextDueMs) nextDueMs = dueMs;
-      }
-    return { soon, later, nextDueMs };
+  /** What falls due at or before `horizonMs`, and how much waits for longer: windows until they close, patterns until they decide. */
+  waiting(horizonMs: number, gapMs: number): Waiting {
+    const waiting = { sessions: 0, patterns: 0, later: 0 };
+    for (const { openSinceMs, waitsUntilMs } of this.#rows.values()) {
+      if (openSinceMs !== null) waiting[openSinceMs + gapMs <= horizonMs ? 'sessions' : 'later']++;
+      for (const dueMs of waitsUntilMs) waiting[dueMs <= horizonMs ? 'patterns' : 'later']++;
+    }
+    return waiting;
   }
 }
 

@@ -2,7 +2,7 @@ import type { Event } from '../../core/event.ts';
 import type { Decision, SendCommand } from '../../core/output.ts';
 import type { UserState } from '../../core/state.ts';
 import { Deliveries, type DeviceOutcome } from './deliveries.ts';
-import { People, personView } from './people.ts';
+import { People, personView, type Waiting } from './people.ts';
 import { LatestMap, Recent } from './recent.ts';
 import type { Changes, DecisionView, EventView, Figures, PersonHistory, PersonView, PushView } from './view.ts';
 
@@ -52,14 +52,19 @@ export class Tally {
   /** A product event of the timeline. */
   event(event: ReadEvent): void {
     this.#events++;
-    this.feedback(event);
+    this.#show(event, false);
   }
 
   /** What Lull's own senders told the timeline: shown with the rest, but nothing that a shopper did. */
   feedback(event: ReadEvent): void {
+    this.#show(event, true);
+  }
+
+  #show(event: ReadEvent, isFeedback: boolean): void {
     // A push address is a credential, and nothing to read either.
     const { value: _address, ...properties } = event.properties;
-    const view = { eventId: event.eventId, userId: event.userId, type: event.type, atMs: event.occurredAtMs, properties };
+    const { eventId, userId, type, occurredAtMs: atMs } = event;
+    const view = { eventId, userId, type, atMs, isFeedback, properties };
     this.#memory(event.userId).events.push(view);
     this.#newEvents.push(view);
   }
@@ -125,8 +130,8 @@ export class Tally {
     return this.#deliveries.unfinished;
   }
 
-  waiting(horizonMs: number): ReturnType<People['waiting']> {
-    return this.#people.waiting(horizonMs);
+  waiting(horizonMs: number, gapMs: number): Waiting {
+    return this.#people.waiting(horizonMs, gapMs);
   }
 
   figures(): Figures {

@@ -30,6 +30,8 @@ export interface EventView {
   readonly userId: string;
   readonly type: string;
   readonly atMs: number;
+  /** A sender wrote it: nothing that the person did. */
+  readonly isFeedback: boolean;
   /** Those that a person would want to read; never a push address. */
   readonly properties: Properties;
 }

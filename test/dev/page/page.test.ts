@@ -69,6 +69,7 @@ describe.skipIf(chromium === undefined)('the page in Chromium', () => {
     await page.waitForSelector('.check-list .no');
     await page.click('.decision .who');
     await page.waitForSelector('.person[open] .log');
+    expect((await texts(page, '.person'))[0]).not.toMatch(/null|undefined|NaN/);
     const layout = (await page.evaluate(LAYOUT)) as Layout;
     expect(layout.small).toEqual([]);
     expect(layout.scrollWidth).toBeLessThanOrEqual(layout.width);
@@ -91,6 +92,20 @@ describe.skipIf(chromium === undefined)('the page in Chromium', () => {
       ['#earlier', 5],
     ] as const)
       expect((await texts(page, `${list} > li`)).length).toBeLessThanOrEqual(most);
+    expect(complaints).toEqual([]);
+    await page.close();
+  });
+
+  it('stands still while somebody reads the checks, says how much is newer, and then goes on', async () => {
+    const { page, complaints } = await openPage(browser, served.url, 1280);
+    await page.waitForSelector('.decision .checks summary');
+    await page.click('.decision .checks summary');
+    const before = await texts(page, '.decision .who');
+    for (let i = 0; i < 20; i++) decide('shopper-009', `newer-${i}`, 'cap');
+    await page.waitForFunction(`document.querySelector('#newer:not([hidden])')?.textContent === 'Show 20 newer'`);
+    expect(await texts(page, '.decision .who')).toEqual(before);
+    await page.click('#newer');
+    expect(new Set(await texts(page, '.decision .who'))).toEqual(new Set(['shopper-009']));
     expect(complaints).toEqual([]);
     await page.close();
   });

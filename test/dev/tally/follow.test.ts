@@ -54,6 +54,7 @@ describe('following a run on a real broker', () => {
         tally,
         follower,
         groups: [{ groupId: `${prefix}-processor`, topic: topics.timeline }],
+        gapMs: 1,
         deadlineMs,
       });
     try {

@@ -53,13 +53,15 @@ describe('the tally', () => {
     expect(tally.history('u')!.events.map((event) => event.type)).toEqual(['app_opened', '$device_unreachable']);
   });
 
-  it('tells which patterns decide within a horizon', () => {
+  it('tells which sessions and patterns fall due within a horizon', () => {
     const tally = new Tally();
     tally.user('a', userState('a', { matches: [matchDue(50), matchDue(100)] }));
     tally.user('b', userState('b', { matches: [matchDue(101)] }));
-    expect(tally.waiting(100)).toEqual({ soon: 2, later: 1, nextDueMs: 50 });
+    tally.user('c', userState('c', { session: windowOf('s1') }));
+    expect(tally.waiting(100, 98)).toEqual({ sessions: 1, patterns: 2, later: 1 });
+    expect(tally.waiting(100, 99)).toEqual({ sessions: 0, patterns: 2, later: 2 });
     tally.user('a', userState('a'));
-    expect(tally.waiting(100)).toEqual({ soon: 0, later: 1, nextDueMs: 101 });
+    expect(tally.waiting(100, 99)).toEqual({ sessions: 0, patterns: 0, later: 2 });
   });
 
   it('counts decisions by why they were not sent', () => {

@@ -3,18 +3,48 @@ import { nameOf } from './people.js';
 
 const SHOWN = 8;
 
-export function createDecisions(list, empty, onPerson) {
+/** While somebody has the checks of one open, the list stands still: newer ones wait, and a button says how many. */
+export function createDecisions(list, empty, newer, onPerson) {
   const shown = [];
+  /** The latest of those held back, and how many there were. */
+  let waiting = [];
+  let count = 0;
+
+  function show(decision) {
+    const row = decisionRow(decision, onPerson);
+    row.classList.add('new');
+    list.prepend(row);
+    shown.unshift({ row, decision, ago: row.querySelector('.ago') });
+    while (shown.length > SHOWN) shown.pop().row.remove();
+    empty.hidden = true;
+  }
+
+  function hold(decision) {
+    count++;
+    waiting = [...waiting, decision].slice(-SHOWN);
+  }
+
+  function release() {
+    for (const decision of waiting) show(decision);
+    waiting = [];
+    count = 0;
+  }
+
+  newer.addEventListener('click', () => {
+    for (const details of list.querySelectorAll('details[open]')) details.open = false;
+    release();
+    newer.hidden = true;
+  });
+
   return {
     add(decision) {
-      const row = decisionRow(decision, onPerson);
-      row.classList.add('new');
-      list.prepend(row);
-      shown.unshift({ row, decision, ago: row.querySelector('.ago') });
-      while (shown.length > SHOWN) shown.pop().row.remove();
-      empty.hidden = true;
+      if (list.querySelector('details[open]') === null) show(decision);
+      else hold(decision);
     },
     draw(nowMs) {
+      if (count > 0 && list.querySelector('details[open]') === null) release();
+      newer.hidden = count === 0;
+      if (count > 0) say(newer, `Show ${count} newer`);
       for (const { decision, ago } of shown) say(ago, agoWords(nowMs - decision.decidedAtMs));
     },
   };
@@ -71,7 +101,7 @@ function checkList(decision) {
         {},
         make('span', { class: check.passed ? 'yes' : 'no' }, check.passed ? 'Yes' : 'No'),
         make('span', {}, check.words),
-        make('span', { class: 'detail' }, check.detail),
+        check.detail === '' ? null : make('span', { class: 'detail' }, check.detail),
       ),
     ),
   );

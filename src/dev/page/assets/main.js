@@ -13,7 +13,7 @@ const openPerson = createPerson();
 const tide = createTide(byId('tide'));
 const lanes = createLanes(byId('lanes'), people, openPerson);
 const stream = createStream(byId('stream'));
-const decisions = createDecisions(byId('decision-list'), document.querySelector('[data-empty="decision-list"]'), openPerson);
+const decisions = createDecisions(byId('decision-list'), document.querySelector('[data-empty="decision-list"]'), byId('newer'), openPerson);
 const phone = createPhone();
 
 /** The server's clock against this one: the page may be watched from a machine whose clock is off. */
@@ -39,7 +39,7 @@ function take(message) {
   for (const person of message.people) people.person(person);
   for (const event of message.events) {
     people.event(event);
-    tide.event(event.atMs);
+    if (!event.isFeedback) tide.event(event.atMs);
   }
   stream(message.events);
   for (const decision of message.decisions) {

@@ -29,6 +29,7 @@ export function createPeople() {
     },
     event(event) {
       const one = get(event.userId);
+      if (event.isFeedback) return;
       one.events.push(event);
       if (one.events.length > 2 * EVENTS) one.events.splice(0, EVENTS);
       one.lastMs = Math.max(one.lastMs, event.atMs);

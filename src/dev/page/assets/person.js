@@ -14,7 +14,7 @@ export function createPerson() {
     const response = await fetch(`/people/${encodeURIComponent(userId)}`);
     if (!response.ok) return;
     const { person, events, decisions, pushes } = await response.json();
-    dialog.replaceChildren(
+    const parts = [
       head(person, () => dialog.close()),
       facts(person),
       make('h3', {}, 'Why, and why not'),
@@ -31,7 +31,9 @@ export function createPerson() {
           ),
       make('h3', {}, 'What happened'),
       make('ol', { class: 'log' }, ...events.toReversed().map((event) => row(event.atMs, event.words))),
-    );
+    ];
+    // What is not there is left out; as a child, null would be written out.
+    dialog.replaceChildren(...parts.filter((part) => part !== null));
     if (!dialog.open) dialog.showModal();
     dialog.scrollTop = 0;
   };

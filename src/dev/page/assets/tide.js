@@ -4,7 +4,9 @@ import { calm, canvas2d, colour } from './dom.js';
  * The sea's surface: how much happened at each moment of the last minute, now at the right. Every push is a buoy on it, and every message
  * that was held back a ring.
  */
+/** A narrow page shows less of it, so that the buoys have room. */
 const SPAN_MS = 60_000;
+const NARROW_SPAN_MS = 30_000;
 const KERNEL_MS = 1_100;
 
 export function createTide(canvas) {
@@ -26,12 +28,13 @@ export function createTide(canvas) {
       const place = canvas2d(canvas);
       if (place === null) return;
       const { context, width, height } = place;
+      const spanMs = width < 600 ? NARROW_SPAN_MS : SPAN_MS;
       while (moments.length > 0 && moments[0] < nowMs - SPAN_MS - 3 * KERNEL_MS) moments.shift();
-      while (buoys.length > 0 && buoys[0].atMs < nowMs - SPAN_MS) buoys.shift();
+      while (buoys.length > 0 && buoys[0].atMs < nowMs - spanMs) buoys.shift();
 
       const columns = Math.max(60, Math.round(width / 6));
       const density = new Float64Array(columns + 1);
-      const stepMs = SPAN_MS / columns;
+      const stepMs = spanMs / columns;
       const reach = Math.ceil((2.5 * KERNEL_MS) / stepMs);
       for (const atMs of moments) {
         const at = columns - (nowMs - atMs) / stepMs;

@@ -37,7 +37,9 @@ export class Source {
     this.file = file;
     this.name = name;
     this.#text = text;
-    this.#doc = parseDocument(text, { lineCounter: this.#lines, prettyErrors: false, strict: true, version: '1.2', logLevel: 'error' });
+    const options = { lineCounter: this.#lines, prettyErrors: false, strict: true, version: '1.2', logLevel: 'error' } as const;
+    // Without this, !!binary and its like become objects that nothing here expects.
+    this.#doc = parseDocument(text, { ...options, resolveKnownTags: false });
   }
 
   /** What the YAML parser refuses. The first only: what follows from it is not worth reading. */
@@ -68,6 +70,10 @@ export class Source {
       });
     };
     visit(this.#doc, {
+      Value: (_key, node) => {
+        if (node.tag !== undefined)
+          say(node, 'tags such as !!binary have no meaning here', 'leave it away; a text that starts with ! needs quotes');
+      },
       Alias: (_key, node) => {
         if (node.resolve(this.#doc) === undefined) say(node, `nothing is called &${node.source}`, 'a text that starts with * needs quotes');
       },

@@ -1,7 +1,7 @@
 import { commandIdFor, commandTrigger, recordDecision } from './decisions.ts';
 import { effectsOf } from './draft.ts';
 import type { Turn } from './draft.ts';
-import { own } from './draft.ts';
+import { own } from './own.ts';
 import type { Event } from './event.ts';
 import { countFor, reserve } from './ledger.ts';
 import type { Check, Content } from './output.ts';

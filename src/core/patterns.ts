@@ -1,4 +1,4 @@
-import { own } from './draft.ts';
+import { own } from './own.ts';
 import type { Turn } from './draft.ts';
 import type { Event, Properties, Scalar } from './event.ts';
 import { decideUnevaluated } from './decisions.ts';

@@ -1,4 +1,4 @@
-import { own } from './draft.ts';
+import { own } from './own.ts';
 import type { Program, SendStep } from './program.ts';
 import type { Device, UserState } from './state.ts';
 

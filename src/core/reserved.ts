@@ -1,4 +1,4 @@
-import { own } from './draft.ts';
+import { own } from './own.ts';
 import type { Event, Scalar } from './event.ts';
 
 /**

@@ -1,4 +1,4 @@
-import { own } from './draft.ts';
+import { own } from './own.ts';
 import type { Turn } from './draft.ts';
 import type { Event } from './event.ts';
 import { sessionEnded } from './patterns.ts';

@@ -1,5 +1,6 @@
 import { decideUnevaluated } from './decisions.ts';
-import { effectsOf, own } from './draft.ts';
+import { effectsOf } from './draft.ts';
+import { own } from './own.ts';
 import type { Turn } from './draft.ts';
 import type { Event } from './event.ts';
 import { revoke } from './ledger.ts';

@@ -1,3 +1,4 @@
+import { own } from '../core/own.ts';
 import { ParseError, TypeError as CelTypeError } from '@marcbachmann/cel-js';
 import type { ASTNode } from '@marcbachmann/cel-js';
 import type { ExpressionError } from './cel.ts';
@@ -42,7 +43,7 @@ export function explainError(error: unknown, text: string, variables: readonly N
 function explainParse(error: ParseError, text: string): ExpressionError {
   const offset = error.range?.start ?? 0;
   const word = wordAt(text, offset);
-  const operator = WORDS[word.text.toLowerCase()];
+  const operator = own(WORDS, word.text.toLowerCase());
   if (operator !== undefined) return { offset: word.offset, message: `this is not CEL: \`${word.text}\``, hint: `write ${operator}` };
   if (/(^|[^=!<>])=($|[^=])/.test(text.slice(Math.max(0, offset - 2), offset + 2)))
     return { offset, message: 'this is not CEL: a single =', hint: 'compare with ==' };
@@ -70,7 +71,7 @@ function noSuchKey(error: CelTypeError, offset: number, node: ASTNode | undefine
   const typeName = leftTypeName(node);
   const owner = views.all.find((view) => view.name === typeName);
   if (owner === undefined) return { offset, message: `there is no \`${key}\``, hint: null };
-  const noun = NOUNS[owner.label] ?? 'property';
+  const noun = own(NOUNS, owner.label) ?? 'property';
   const known = [...owner.fields.keys()];
   const hint = didYouMean(key, known, 'known') ?? (owner.label === 'user' ? 'declare it under `profile` in topology.yaml' : null);
   return { offset, message: `\`${owner.label}\` has no ${noun} \`${key}\``, hint };

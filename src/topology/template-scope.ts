@@ -1,3 +1,4 @@
+import { own } from '../core/own.ts';
 import type { Scalar } from '../core/event.ts';
 import type { Catalogue, Properties } from './catalogue.ts';
 import type { LiquidRead } from './liquid.ts';
@@ -95,7 +96,7 @@ export function sessionScope(session: SessionLike | null, world: TemplateWorld):
   const { count, counts, sums } = session ?? NO_SESSION;
   return {
     count,
-    counts: Object.fromEntries([...world.catalogue.keys()].map((type) => [type, counts[type] ?? 0])),
-    sums: Object.fromEntries(world.sums.map((name) => [name, sums[name] ?? 0])),
+    counts: Object.fromEntries([...world.catalogue.keys()].map((type) => [type, own(counts, type) ?? 0])),
+    sums: Object.fromEntries(world.sums.map((name) => [name, own(sums, name) ?? 0])),
   };
 }

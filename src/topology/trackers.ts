@@ -1,3 +1,4 @@
+import { own } from '../core/own.ts';
 import { createHash } from 'node:crypto';
 import type { KeyOf, Tracker } from '../core/program.ts';
 import type { CompiledMatcher } from './matchers.ts';
@@ -43,7 +44,7 @@ export class Trackers {
 /** The value of a property as a key; an empty text is none: it is how the state calls "per user". */
 export function keyOf(property: string): KeyOf {
   return (event) => {
-    const value = event.properties[property];
+    const value = own(event.properties, property);
     return value === null || value === undefined || value === '' ? null : String(value);
   };
 }

@@ -1,3 +1,4 @@
+import { own } from '../core/own.ts';
 import { Duration } from '@marcbachmann/cel-js/evaluator';
 import type { Scalar } from '../core/event.ts';
 import type { SessionSnapshot, SessionWindow, Trigger } from '../core/state.ts';
@@ -167,7 +168,7 @@ function countGetters(catalogue: Catalogue): Map<string, Getter> {
   for (const type of catalogue.keys())
     getters.set(
       type,
-      field('int', (session: SessionLike | Empty) => BigInt(session.counts[type] ?? 0)),
+      field('int', (session: SessionLike | Empty) => BigInt(own(session.counts, type) ?? 0)),
     );
   return getters;
 }
@@ -177,7 +178,7 @@ function sumGetters(sums: ReadonlyMap<string, 'int' | 'double'>): Map<string, Ge
   for (const [name, type] of sums)
     getters.set(
       name,
-      field(type, (session: SessionLike | Empty) => toCel(session.sums[name] ?? 0, type === 'int' ? 'long' : 'double')),
+      field(type, (session: SessionLike | Empty) => toCel(own(session.sums, name) ?? 0, type === 'int' ? 'long' : 'double')),
     );
   return getters;
 }

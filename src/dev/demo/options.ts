@@ -22,4 +22,5 @@ export const SHORT_PARAMS: readonly string[] = [
   'browseDelay=3s',
   'dailyCap=2',
   'capWindow=30s',
+  'nudgeEvery=20s',
 ];

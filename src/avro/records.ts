@@ -18,6 +18,15 @@ export interface ProductEvent {
 /** Exactly one field is not null; all are null for a kind that this version does not know. */
 export interface Control {
   readonly tick: Tick | null;
+  readonly forward: Forward | null;
+}
+
+/** A product event that stood in another partition than its key's. */
+export interface Forward extends ProductEvent {
+  /** First append time, of the original; so are partition and offset. */
+  readonly appendedAt: number;
+  readonly partition: number;
+  readonly offset: number;
 }
 
 export interface Tick {
@@ -56,7 +65,10 @@ export type RecordName = keyof RecordTypes;
 /** What `encode` takes: fields with a default in the schema may be left out. */
 export interface EncodableTypes extends Omit<RecordTypes, 'lull.v1.ProductEvent' | 'lull.v1.Control'> {
   readonly 'lull.v1.ProductEvent': Omit<ProductEvent, 'sentAt' | 'imported'> & Partial<Pick<ProductEvent, 'sentAt' | 'imported'>>;
-  readonly 'lull.v1.Control': { readonly tick: Pick<Tick, 'maxTimers'> & Partial<Tick> };
+  readonly 'lull.v1.Control': {
+    readonly tick?: (Pick<Tick, 'maxTimers'> & Partial<Tick>) | null;
+    readonly forward?: Forward | null;
+  };
 }
 
 /** `value` is what `record` says. */

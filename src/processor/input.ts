@@ -1,5 +1,6 @@
 import type { Codec } from '../avro/codec.ts';
 import { PoisonError } from '../avro/errors.ts';
+import type { ProductEvent } from '../avro/records.ts';
 import type { Event } from '../core/event.ts';
 import type { LogRecord, TopicPartition } from '../log/port.ts';
 import type { Refusal } from '../engine/dead-letter.ts';
@@ -19,7 +20,6 @@ export type Input =
  */
 export function readInput(codec: Codec, source: TopicPartition, record: LogRecord, maxEventBytes: number): Input {
   if (record.value === null) return refused('null_value', 'a timeline record without a value');
-  if (record.value.length > maxEventBytes) return refused('too_large', `${record.value.length} bytes, at most ${maxEventBytes} are taken`);
   let decoded;
   try {
     decoded = codec.decode(record.value);
@@ -28,17 +28,25 @@ export function readInput(codec: Codec, source: TopicPartition, record: LogRecor
     throw error;
   }
   if (decoded.record === 'lull.v1.Control') {
-    const { tick } = decoded.value;
-    if (tick === null) return refused('unknown_control', 'a control record that this version does not know');
-    return { kind: 'tick', maxTimers: tick.maxTimers, upToMs: tick.upTo };
+    const { tick, forward } = decoded.value;
+    if (tick !== null) return { kind: 'tick', maxTimers: tick.maxTimers, upToMs: tick.upTo };
+    if (forward !== null) return readEvent(source, record, forward, forward.appendedAt);
+    return refused('unknown_control', 'a control record that this version does not know');
   }
   if (decoded.record !== 'lull.v1.ProductEvent') return refused('unexpected_schema', `${decoded.record} does not belong on the timeline`);
+  // Only what others write has this limit: a forward is a little larger than what it forwards.
+  if (record.value.length > maxEventBytes) return refused('too_large', `${record.value.length} bytes, at most ${maxEventBytes} are taken`);
+  return readEvent(source, record, decoded.value, record.timestampMs);
+}
+
+/** A forwarded event has its place in the log where it was forwarded to, and its first append time. */
+function readEvent(source: TopicPartition, record: LogRecord, value: ProductEvent, appendedAtMs: number): Input {
   if (record.key === null) return refused('null_key', 'a product event without a key: its user has no order');
-  const { value } = decoded;
-  const userBytes = Buffer.byteLength(value.userId, 'utf8');
-  if (userBytes === 0 || userBytes > MAX_USER_ID_BYTES)
-    return refused('user_id_length', `userId has ${userBytes} bytes, 1 to ${MAX_USER_ID_BYTES} are taken`);
-  if (record.key.toString('utf8') !== value.userId) return refused('key_mismatch', 'the record key is not its userId');
+  const user = Buffer.from(value.userId, 'utf8');
+  if (user.length === 0 || user.length > MAX_USER_ID_BYTES)
+    return refused('user_id_length', `userId has ${user.length} bytes, 1 to ${MAX_USER_ID_BYTES} are taken`);
+  // By bytes: keys that are not UTF-8 read as one and the same text, and stand on different partitions.
+  if (!record.key.equals(user)) return refused('key_mismatch', 'the record key is not its userId');
   return {
     kind: 'event',
     event: {
@@ -51,7 +59,7 @@ export function readInput(codec: Codec, source: TopicPartition, record: LogRecor
       sentAtMs: value.sentAt,
       properties: value.properties,
       imported: value.imported,
-      appendedAtMs: record.timestampMs,
+      appendedAtMs,
       traceParent: record.headers?.['traceparent']?.toString('utf8') ?? null,
     },
   };

@@ -4,7 +4,9 @@ import type { Effects } from '../core/output.ts';
 import type { OutRecord } from '../log/port.ts';
 
 export interface ProcessorTopics {
+  /** The input, whatever its name: historical input may be any topic. */
   readonly timeline: string;
+  readonly state: string;
   readonly dispatch: string;
   readonly decisions: string;
   readonly deadLetters: string;

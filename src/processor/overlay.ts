@@ -1,5 +1,6 @@
 import type { Codec } from '../avro/codec.ts';
 import { ReservedEventError } from '../core/reserved.ts';
+import type { Event } from '../core/event.ts';
 import type { Timer, UserState } from '../core/state.ts';
 import { isEmpty, NO_EFFECTS, type Step } from '../core/step.ts';
 import { sameTimers, timersOf, withoutTimer } from '../core/timers.ts';
@@ -19,6 +20,7 @@ import { Users } from './users.ts';
 export const MAX_ROW_BYTES = 256 * 1024;
 /** A transaction ends early at so many changed users and records. */
 const MAX_CHANGES = 10_000;
+const NO_CHANGES = { removed: [], added: [] } as const;
 
 /** A user's row has grown over `MAX_ROW_BYTES`, which only shows when it is encoded. */
 export class RowTooLargeError extends Error {
@@ -74,6 +76,18 @@ export class Overlay {
     this.refuse({ offset, timestampMs, key: Buffer.from(timer.userId), value: null }, { ...refusal, reason: `timer_${refusal.reason}` });
   }
 
+  /** Puts an event where its key belongs; that partition's task takes it from there, in the order of its forward. */
+  forward(record: LogRecord, event: Event, partition: number): void {
+    const { codec, source } = this.#options;
+    const { eventId, userId, type, properties, imported, occurredAtMs: occurredAt, sentAtMs: sentAt, appendedAtMs: appendedAt } = event;
+    const original = { partition: source.partition, offset: record.offset };
+    const forward = { eventId, userId, type, occurredAt, properties, sentAt, imported, appendedAt, ...original };
+    const value = codec.encode('lull.v1.Control', { forward });
+    const headers = event.traceParent === null ? {} : { traceparent: Buffer.from(event.traceParent) };
+    this.#outbox.add({ topic: source.topic, partition, key: record.key, value, headers });
+    this.tally.wrongPartition++;
+  }
+
   refuse(record: LogRecord, refusal: Refusal): void {
     const { topics, source } = this.#options;
     this.#outbox.add(deadLetter(topics.deadLetters, source, record, refusal));
@@ -113,9 +127,10 @@ export class Overlay {
           throw new RowTooLargeError(`it makes a record of ${value?.length ?? 0} bytes for ${topic}`);
       }
       if (this.careful) encodeRow(step.state);
+      // First what can still throw (a due time that is no whole number has no key).
+      this.#apply(before, step, fired);
       this.#outbox.take(records);
       this.tally.effects(step.effects);
-      this.#apply(before, step, fired);
       return null;
     } catch (thrown) {
       const error = toError(thrown);
@@ -126,16 +141,16 @@ export class Overlay {
 
   #apply(before: UserState, { state }: Step, fired: IndexedTimer | null): void {
     if (state === before) return;
+    const { removed, added } = sameTimers(before, state) ? NO_CHANGES : timerChanges(timersOf(before), timersOf(state));
+    const arming = added.map((timer) => indexed(state.userId, timer));
     this.tally.sessionsOpened += state.lifetime.sessions - before.lifetime.sessions;
     this.users.set(state.userId, state);
-    if (sameTimers(before, state)) return;
-    const { removed, added } = timerChanges(timersOf(before), timersOf(state));
     for (const timer of removed) {
       // The timer that fires has left the queue already; a mark for it would swallow the next one with its key.
       if (fired !== null && timer.dueMs === fired.dueMs && timer.id === fired.id) continue;
       this.timers.disarm(indexed(state.userId, timer));
     }
-    for (const timer of added) this.timers.arm(indexed(state.userId, timer));
+    for (const timer of arming) this.timers.arm(timer);
   }
 
   /** The index as the batch sees it: the store's rows without changed users, and the changed users' timers. */

@@ -3,24 +3,16 @@ import type { Program } from '../core/program.ts';
 import type { Stage } from '../engine/stage.ts';
 import type { Log } from '../log/port.ts';
 import type { ProcessorObserver } from './observer.ts';
+import type { ProcessorTopics } from './outbox.ts';
 import { ProcessorTask, type Historical } from './task.ts';
 import { TIMER_TABLE } from './timer-index.ts';
 import { USER_TABLE } from './users.ts';
-
-export interface ProcessorTopicNames {
-  readonly timeline: string;
-  readonly state: string;
-  readonly dispatch: string;
-  readonly decisions: string;
-  readonly deadLetters: string;
-}
 
 export interface ProcessorStageOptions {
   readonly program: Program;
   readonly codec: Codec;
   readonly log: Log;
-  /** `timeline` is the input, whatever its name: historical input may be any topic. */
-  readonly topics: ProcessorTopicNames;
+  readonly topics: ProcessorTopics;
   readonly observer: ProcessorObserver;
   /** A larger event is a dead letter. Default 256 KiB. */
   readonly maxEventBytes?: number;

@@ -7,10 +7,16 @@ export class Tally {
   readonly refused: string[] = [];
   readonly #commands: SendCommand[] = [];
   readonly #decisions: Decision[] = [];
+  readonly #lateness: number[] = [];
   #duplicates = 0;
   #lateSuppressions = 0;
   sessionsOpened = 0;
   wrongPartition = 0;
+  ticks = 0;
+
+  timerFired(latenessSeconds: number): void {
+    this.#lateness.push(latenessSeconds);
+  }
 
   event(type: string): void {
     this.events.set(type, (this.events.get(type) ?? 0) + 1);
@@ -29,6 +35,8 @@ export class Tally {
     for (const decision of this.#decisions) observer.decision(decision);
     for (const command of this.#commands) observer.command(command, Math.max(0, nowMs - command.dueAtMs) / 1000);
     for (const reason of this.refused) observer.deadLetter(reason);
+    for (const seconds of this.#lateness) observer.timerFired(seconds);
+    for (let i = 0; i < this.ticks; i++) observer.tick();
     if (this.#duplicates > 0) observer.duplicates(this.#duplicates);
     if (this.#lateSuppressions > 0) observer.lateSuppressions(this.#lateSuppressions);
     if (this.sessionsOpened > 0) observer.sessionsOpened(this.sessionsOpened);
@@ -40,9 +48,11 @@ export class Tally {
     this.refused.length = 0;
     this.#commands.length = 0;
     this.#decisions.length = 0;
+    this.#lateness.length = 0;
     this.#duplicates = 0;
     this.#lateSuppressions = 0;
     this.sessionsOpened = 0;
     this.wrongPartition = 0;
+    this.ticks = 0;
   }
 }

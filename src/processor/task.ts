@@ -2,7 +2,9 @@ import type { Codec } from '../avro/codec.ts';
 import type { Event } from '../core/event.ts';
 import type { Program } from '../core/program.ts';
 import { onEvent, onTimer } from '../core/step.ts';
+import type { Timer } from '../core/state.ts';
 import { timersOf } from '../core/timers.ts';
+import { FatalError, StateLostError, toError } from '../engine/errors.ts';
 import type { Commit, InputPosition, Row, StageTask, TaskContext } from '../engine/stage.ts';
 import type { LogRecord, TopicPartition } from '../log/port.ts';
 import { partitionFor } from '../log/partitioner.ts';
@@ -55,6 +57,8 @@ export class ProcessorTask implements StageTask {
   readonly #overlay: Overlay;
   readonly #ticker: Ticker;
   #nowMs = 0;
+  /** A tick could not be appended: the next `wake` ends the task with it. */
+  #tickError: Error | undefined;
   /** The last commit: where a batch that must be done again begins. */
   #committed: InputPosition = { offset: 0, nowMs: 0 };
 
@@ -68,10 +72,21 @@ export class ProcessorTask implements StageTask {
   }
 
   restored(rows: readonly Row[], previous: readonly (Buffer | null)[]): readonly StoreOp[] {
+    const { topics } = this.#options;
     return rows.flatMap(({ key, value }, i) => {
       const userId = key.toString('utf8');
       const timers = (row: Buffer | null) => (row === null ? [] : timersOf(decodeUserState(row, userId)));
-      return indexOps(userId, timers(previous[i] ?? null), timers(value));
+      let before: readonly Timer[];
+      try {
+        before = timers(previous[i] ?? null);
+      } catch (cause) {
+        throw new StateLostError(`the local store has ${toError(cause).message}`, { cause });
+      }
+      try {
+        return indexOps(userId, before, timers(value));
+      } catch (cause) {
+        throw new FatalError(`${topics.state}-${this.#context.partition} has ${toError(cause).message}`, { cause });
+      }
     });
   }
 
@@ -82,12 +97,22 @@ export class ProcessorTask implements StageTask {
   }
 
   get nextWakeMs(): number | null {
+    if (this.#tickError !== undefined) return 0;
     return this.#options.historical === null ? this.#ticker.wakeMs : null;
   }
 
-  async wake(): Promise<void> {
+  /**
+   * Asks for a tick and does not wait until the log has it: appends of all partitions queue up behind each other, and one whose leader is out
+   * of reach would hold them all, and a stop with them.
+   */
+  wake(): Promise<void> {
+    if (this.#tickError !== undefined) return Promise.reject(this.#tickError);
     this.#ticker.asked();
-    await this.#options.appendTick(this.#context.partition);
+    this.#options.appendTick(this.#context.partition).catch((thrown: unknown) => {
+      this.#tickError = toError(thrown);
+      this.#context.changed();
+    });
+    return Promise.resolve();
   }
 
   async process(batch: { readonly records: readonly LogRecord[]; readonly nextOffset: number }, commit: Commit): Promise<void> {
@@ -95,12 +120,7 @@ export class ProcessorTask implements StageTask {
     await codec.prepare(batch.records.map((record) => record.value));
     const inputs = batch.records.map((record) => readInput(codec, this.#source, record, maxEventBytes));
     await this.#overlay.users.load(new Set(inputs.flatMap((input) => (input.kind === 'event' ? [input.event.userId] : []))));
-    try {
-      await this.#takeAll(batch.records, inputs, batch.nextOffset, commit);
-    } catch (error) {
-      if (!(error instanceof RowTooLargeError)) throw error;
-      await this.#again(batch.records, inputs, batch.nextOffset, commit);
-    }
+    await this.#orCarefully(() => this.#takeAll(batch.records, inputs, batch.nextOffset, commit));
     await this.#schedule();
   }
 
@@ -108,8 +128,10 @@ export class ProcessorTask implements StageTask {
     const untilMs = this.#options.historical?.untilMs ?? null;
     if (untilMs === null) return;
     const end = { offset: this.#committed.offset, timestampMs: untilMs, key: null, value: null };
-    await this.#passTime(end, untilMs + 1, commit);
-    await this.#commit(commit, end.offset);
+    await this.#orCarefully(async () => {
+      await this.#passTime(end, untilMs + 1, commit);
+      await this.#commit(commit, end.offset);
+    });
   }
 
   stop(): Promise<void> {
@@ -123,8 +145,11 @@ export class ProcessorTask implements StageTask {
 
   async #takeAll(records: readonly LogRecord[], inputs: readonly Input[], nextOffset: number, commit: Commit): Promise<void> {
     const { historical } = this.#options;
+    // The second time (see `#orCarefully`) the batch's first part may be committed.
+    const from = this.#committed.offset;
     for (const [i, input] of inputs.entries()) {
       const record = records[i] as LogRecord;
+      if (record.offset < from) continue;
       if (historical !== null) await this.#passTime(record, record.timestampMs - historical.allowedLatenessMs, commit);
       this.#nowMs = Math.max(this.#nowMs, record.timestampMs);
       if (input.kind === 'refused') this.#overlay.refuse(record, input.refusal);
@@ -135,26 +160,30 @@ export class ProcessorTask implements StageTask {
     await this.#commit(commit, nextOffset);
   }
 
-  /** From the last commit, finding the record whose row is too large. */
-  async #again(records: readonly LogRecord[], inputs: readonly Input[], nextOffset: number, commit: Commit): Promise<void> {
-    this.#overlay.rollback();
-    this.#nowMs = this.#committed.nowMs;
-    const from = records.findIndex((record) => record.offset >= this.#committed.offset);
-    this.#overlay.careful = true;
-    await this.#takeAll(records.slice(from), inputs.slice(from), nextOffset, commit);
-    this.#overlay.careful = false;
+  /** Again from the last commit where a row has grown too large, finding the step that did it. */
+  async #orCarefully(take: () => Promise<void>): Promise<void> {
+    try {
+      await take();
+    } catch (error) {
+      if (!(error instanceof RowTooLargeError)) throw error;
+      this.#overlay.rollback();
+      this.#nowMs = this.#committed.nowMs;
+      this.#overlay.careful = true;
+      await take();
+      this.#overlay.careful = false;
+    }
   }
 
   async #takeEvent(record: LogRecord, event: Event): Promise<void> {
     const { program, historical } = this.#options;
     const { partition, partitions } = this.#context;
-    if (record.key !== null && partitionFor(record.key, partitions) !== partition) {
-      this.#overlay.tally.wrongPartition++;
+    const home = partitionFor(record.key ?? Buffer.alloc(0), partitions);
+    if (home !== partition) {
       if (historical === null) {
-        const detail = `murmur2 of the key says partition ${partitionFor(record.key, partitions)}: set the producer's partitioner to murmur2`;
-        this.#overlay.refuse(record, { reason: 'wrong_partition', detail });
+        this.#overlay.forward(record, event, home);
         return;
       }
+      this.#overlay.tally.wrongPartition++;
     }
     const { users, tally } = this.#overlay;
     if (!users.has(event.userId)) await users.load([event.userId]);
@@ -164,13 +193,13 @@ export class ProcessorTask implements StageTask {
   }
 
   async #takeTick(record: LogRecord, tick: Extract<Input, { kind: 'tick' }>): Promise<void> {
-    this.#options.observer.tick();
+    this.#overlay.tally.ticks++;
     await this.#fire(record, Math.min(this.#nowMs, tick.upToMs ?? Infinity), tick.maxTimers, this.#nowMs);
     await this.#schedule();
     this.#ticker.read(record.timestampMs);
   }
 
-  /** Historical input: one tick per due time before the horizon, each at that due time. */
+  /** Historical input: one tick per due time before the horizon, each at that due time. Many timers of one due time may take several transactions. */
   async #passTime(record: LogRecord, horizonMs: number, commit: Commit): Promise<void> {
     const { timers } = this.#overlay;
     for (;;) {
@@ -178,22 +207,22 @@ export class ProcessorTask implements StageTask {
       const next = timers.peek();
       if (next === undefined || next.dueMs >= horizonMs) return;
       this.#nowMs = Math.max(this.#nowMs, next.dueMs);
-      await this.#fire(record, next.dueMs, Infinity, next.dueMs);
+      await this.#fire(record, next.dueMs, PREFETCH_TIMERS, next.dueMs);
       if (this.#overlay.full) await this.#commit(commit, record.offset);
     }
   }
 
   /** Fires up to `max` timers due at or before `dueMs`, in firing order and at `nowMs`; those armed meanwhile take part. */
   async #fire(record: LogRecord, dueMs: number, max: number, nowMs: number): Promise<void> {
-    const { users, timers } = this.#overlay;
-    const { program, observer, historical } = this.#options;
+    const { users, timers, tally } = this.#overlay;
+    const { program, historical } = this.#options;
     for (let fired = 0; fired < max; fired++) {
       if (timers.needsLoad) await timers.load();
       const timer = timers.peek();
       if (timer === undefined || timer.dueMs > dueMs) return;
       if (!users.has(timer.userId)) await users.load(new Set(timers.ahead(dueMs, PREFETCH_TIMERS).map(({ userId }) => userId)));
       timers.pop();
-      if (historical === null) observer.timerFired((nowMs - timer.dueMs) / 1000);
+      if (historical === null) tally.timerFired((nowMs - timer.dueMs) / 1000);
       const before = users.get(timer.userId);
       this.#overlay.timer(record, before, timer, () => onTimer(before, timer, nowMs, program));
     }

@@ -1,5 +1,6 @@
 import { emptyState } from '../core/step.ts';
 import type { UserState } from '../core/state.ts';
+import { StateLostError, toError } from '../engine/errors.ts';
 import type { PartitionStore } from '../store/port.ts';
 import { decodeUserState } from './user-state-codec.ts';
 
@@ -28,7 +29,7 @@ export class Users {
     this.#perGeneration = Math.max(1, cachedUsers >> 1);
   }
 
-  /** Makes `get` possible for these users. */
+  /** Makes `get` possible for these users. @throws StateLostError where the store holds what is not a user's row */
   async load(userIds: Iterable<string>): Promise<void> {
     const missing = [...userIds].filter((userId) => !this.has(userId));
     if (missing.length === 0) return;
@@ -38,7 +39,7 @@ export class Users {
     );
     missing.forEach((userId, i) => {
       const row = rows[i] ?? null;
-      this.#young.set(userId, row === null ? emptyState(userId) : decodeUserState(row, userId));
+      this.#young.set(userId, row === null ? emptyState(userId) : decoded(row, userId));
     });
   }
 
@@ -92,5 +93,14 @@ export class Users {
     const old = this.#old.get(userId);
     if (old !== undefined) this.#young.set(userId, old);
     return old;
+  }
+}
+
+function decoded(row: Buffer, userId: string): UserState {
+  try {
+    return decodeUserState(row, userId);
+  } catch (cause) {
+    // The changelog has the row as it was written; a restore says so if that is bad too.
+    throw new StateLostError(`the local store has ${toError(cause).message}`, { cause });
   }
 }

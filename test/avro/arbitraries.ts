@@ -17,18 +17,18 @@ const orNull = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | null> => fc.opt
 const int = fc.integer();
 const trigger = fc.record({ topic: text, partition: int, offset: long, eventId: text });
 
+const productEvent = {
+  ...{ eventId: text, userId: text, type: text, occurredAt: timeMs },
+  ...{ properties: map(scalar), sentAt: orNull(timeMs), imported: fc.boolean() },
+};
+
 /** Whatever each record may hold. */
 export const records: { readonly [Name in keyof EncodableTypes]: fc.Arbitrary<EncodableTypes[Name]> } = {
-  'lull.v1.ProductEvent': fc.record({
-    eventId: text,
-    userId: text,
-    type: text,
-    occurredAt: timeMs,
-    properties: map(scalar),
-    sentAt: orNull(timeMs),
-    imported: fc.boolean(),
-  }),
-  'lull.v1.Control': fc.record({ tick: fc.record({ maxTimers: int, upTo: orNull(timeMs), nonce: text }) }),
+  'lull.v1.ProductEvent': fc.record(productEvent),
+  'lull.v1.Control': fc.oneof(
+    fc.record({ tick: fc.record({ maxTimers: int, upTo: orNull(timeMs), nonce: text }), forward: fc.constant(null) }),
+    fc.record({ tick: fc.constant(null), forward: fc.record({ ...productEvent, appendedAt: timeMs, partition: int, offset: long }) }),
+  ),
   'lull.v1.SendCommand': fc.record({
     commandId: text,
     app: text,

@@ -117,6 +117,7 @@ describe('codec', () => {
     expect(codec.decode(codec.encode('lull.v1.ProductEvent', EVENT)).value).toEqual({ ...EVENT, sentAt: null, imported: false });
     expect(codec.decode(codec.encode('lull.v1.Control', { tick: { maxTimers: 5 } })).value).toEqual({
       tick: { maxTimers: 5, upTo: null, nonce: '' },
+      forward: null,
     });
   });
 

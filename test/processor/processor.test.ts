@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
 import { FencedError, UnknownResultError } from '../../src/log/errors.ts';
+import { partitionFor } from '../../src/log/partitioner.ts';
 import { shopProgram } from './programs.ts';
 import { counting, ProcessorRig, T0 } from './rig.ts';
 
@@ -106,15 +107,22 @@ describe('the processor', () => {
     expect(letters.every(({ record }) => /^\d+$/.test(record.headers?.['lull-offset']?.toString() ?? ''))).toBe(true);
   });
 
-  test('a record of another partition is put aside and counted', async () => {
+  test("an event in another partition than its key's is put where it belongs, with its first append time, and counted", async () => {
     rig = await new ProcessorRig(shopProgram()).create();
     const observer = counting();
-    rig.start({ observer });
     const value = rig.encode(cart('ann', 'c1'));
-    await rig.log.append([0, 1].map((partition) => ({ topic: rig.topics.timeline, partition, key: Buffer.from('ann'), value })));
+    const home = partitionFor(Buffer.from('ann'), 2);
+    const headers = { traceparent: Buffer.from('00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01') };
+    await rig.log.append([{ topic: rig.topics.timeline, partition: 1 - home, key: Buffer.from('ann'), value, headers }]);
+    rig.clock.advance(10 * MINUTE);
+    rig.start({ observer });
     await rig.settled();
     expect(observer.counts.get('wrongPartition')).toBe(1);
-    expect((await rig.deadLetters()).map(({ reason }) => reason)).toEqual(['wrong_partition']);
+    expect(await rig.deadLetters()).toEqual([]);
+    await rig.pass(50 * MINUTE);
+    const [command] = (await rig.commands()).filter(({ journey }) => journey === 'cart_abandoned');
+    expect(command).toMatchObject({ occurrence: 'ann-c1', dueAtMs: T0 + 60 * MINUTE, traceParent: headers.traceparent.toString() });
+    expect(command?.trigger).toMatchObject({ partition: home });
   });
 
   test('fires what is due at once in several bounded ticks, in order, each timer once', async () => {

@@ -36,7 +36,7 @@ export async function runStage(runtime: Runtime, stage: Stage, signal: AbortSign
     });
     health.started();
     await worker.run(signal);
-    logger.info({ stage: stage.name }, 'stopped; all that was begun is committed');
+    logger.info({ stage: stage.name }, 'stopped');
   } finally {
     await store.close();
   }

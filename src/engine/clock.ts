@@ -17,3 +17,20 @@ export const systemClock: Clock = {
     };
   },
 };
+
+/** Resolves after the time, or as soon as the signal fires. Nothing of it stays with the signal, which may live for days. */
+export function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) {
+      resolve();
+      return;
+    }
+    const end = (): void => {
+      cancel();
+      signal.removeEventListener('abort', end);
+      resolve();
+    };
+    const cancel = clock.at(clock.nowMs() + ms, end);
+    signal.addEventListener('abort', end);
+  });
+}

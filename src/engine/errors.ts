@@ -1,6 +1,6 @@
 /** Why a task ended, named by what the worker does next. Log errors (`log/errors.ts`) are classified in `classify`. */
 import { RegistryRefusedError } from '../avro/errors.ts';
-import { FatalLogError, FencedError, OffsetOutOfRangeError } from '../log/errors.ts';
+import { FatalLogError, FencedError, OffsetOutOfRangeError, RecordTooLargeError } from '../log/errors.ts';
 import { StoreCorruptError, StoreOpenError } from '../store/port.ts';
 
 /** Local or remote state cannot be used as it is: wipe the local store, restore from the changelog. */
@@ -27,7 +27,7 @@ export type TaskEnd =
   | { readonly kind: 'fatal'; readonly error: Error };
 
 /** Trying again cannot help. */
-const FATAL = [FatalError, FatalLogError, OffsetOutOfRangeError, StoreOpenError, RegistryRefusedError] as const;
+const FATAL = [FatalError, FatalLogError, OffsetOutOfRangeError, RecordTooLargeError, StoreOpenError, RegistryRefusedError] as const;
 
 export function classify(error: Error): TaskEnd {
   if (error instanceof FencedError) return { kind: 'fenced', error };

@@ -1,5 +1,6 @@
 import type { FetchedBatch, Log, LogReader, TransactionalWriter } from '../log/port.ts';
 import type { PartitionStore, Store } from '../store/port.ts';
+import { pause } from './clock.ts';
 import { Committer } from './commit.ts';
 import { classify, toError, type TaskEnd } from './errors.ts';
 import type { EngineObserver, TaskState } from './observer.ts';
@@ -89,6 +90,8 @@ export class Task {
       store = await this.#options.store.open(partition);
       stageTask = this.#createStageTask(store);
       const position = await this.#restore(store, stageTask);
+      // Where there was nothing to read, nothing has noticed a stop yet.
+      this.#abort.signal.throwIfAborted();
       const committer = new Committer(writer, store, this.#commitTarget(), this.#options.clock, position.offset);
       this.#enter('running');
       this.#running = true;
@@ -139,7 +142,7 @@ export class Task {
     await stageTask.start(position, commit);
     const reader = log.reader({ topic: stage.inputTopic, partition, offset: position.offset, maxBytes: fetchMaxBytes });
     try {
-      const finished = await this.#loop(stageTask, reader, { commit, committer, nowMs: position.nowMs, end });
+      const finished = await this.#loop(stageTask, reader, { commit, committer, end });
       if (finished) await stageTask.finish?.(commit);
       await stageTask.stop(commit, this.#stopWithinMs ?? 0);
       return { kind: finished ? 'finished' : 'stopped' };
@@ -152,7 +155,7 @@ export class Task {
   async #loop(
     stageTask: StageTask,
     reader: LogReader,
-    run: { readonly commit: Commit; readonly committer: Committer; readonly nowMs: number; readonly end: number },
+    run: { readonly commit: Commit; readonly committer: Committer; readonly end: number },
   ): Promise<boolean> {
     const { partition, observer, clock } = this.#options;
     let read = reader.position;
@@ -168,7 +171,8 @@ export class Task {
       }
       next = undefined;
       const batch = event;
-      observer.lag(partition, batch.lastStableOffset - batch.nextOffset);
+      const reportLag = (): void => observer.lag(partition, Math.max(0, batch.lastStableOffset - run.committer.committedOffset));
+      reportLag();
       const moved = batch.nextOffset > read;
       read = batch.nextOffset;
       if (batch.records.length > 0) {
@@ -176,9 +180,11 @@ export class Task {
         const began = clock.nowMs();
         await stageTask.process(batch, run.commit);
         observer.batch(partition, batch.records.length, (clock.nowMs() - began) / 1000);
+        reportLag();
       } else if (!moved && read > run.committer.committedOffset) {
         // Only markers were read since. Committed when the input idles, so that lag tools see the end; never once per marker.
         await stageTask.process(batch, run.commit);
+        reportLag();
       }
     }
     return false;
@@ -221,15 +227,10 @@ export class Task {
     };
   }
 
-  #sleep(ms: number): Promise<void> {
-    const { clock } = this.#options;
-    return new Promise((resolve, reject) => {
-      const cancel = clock.at(clock.nowMs() + ms, resolve);
-      this.#abort.signal.addEventListener('abort', () => {
-        cancel();
-        reject(new Error('the task was abandoned'));
-      });
-    });
+  async #sleep(ms: number): Promise<void> {
+    const { signal } = this.#abort;
+    await pause(this.#options.clock, ms, signal);
+    signal.throwIfAborted();
   }
 
   #enter(state: TaskState): void {

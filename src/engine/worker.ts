@@ -1,6 +1,7 @@
 import type { Generation, GroupMembership, Log } from '../log/port.ts';
 import type { Store } from '../store/port.ts';
-import { FatalError, type TaskEnd } from './errors.ts';
+import { pause } from './clock.ts';
+import { FatalError, toError, type TaskEnd } from './errors.ts';
 import type { EngineObserver } from './observer.ts';
 import type { Clock, Stage } from './stage.ts';
 import { Task } from './task.ts';
@@ -66,6 +67,8 @@ export class Worker {
       topic: options.stage.inputTopic,
       ...(options.sessionTimeoutMs === undefined ? {} : { sessionTimeoutMs: options.sessionTimeoutMs }),
     });
+    // `run` may be elsewhere (joining, or leaving) when a task ends fatally: then nobody waits for this promise, and Node would end the process.
+    this.#ended.promise.catch(() => undefined);
   }
 
   /**
@@ -77,11 +80,10 @@ export class Worker {
     signal.addEventListener('abort', stop);
     if (signal.aborted) stop();
     try {
-      this.#partitions = await this.#inputPartitions();
-      await this.#membership.join({
-        onGeneration: (generation) => this.#onGeneration(generation),
-        onFatal: (error) => this.#ended.reject(error),
-      });
+      const beginning = this.#begin();
+      // A cluster out of reach may hold the beginning for long: a stop does not wait for it. Leaving the group ends what is left of it.
+      beginning.catch(() => undefined);
+      await Promise.race([beginning, this.#ended.promise]);
       await this.#ended.promise;
     } finally {
       signal.removeEventListener('abort', stop);
@@ -90,6 +92,16 @@ export class Worker {
       await this.#endGeneration();
       await this.#membership.leave();
     }
+  }
+
+  async #begin(): Promise<void> {
+    this.#partitions = await this.#inputPartitions();
+    // Nobody would leave a group that is joined from here on.
+    if (this.#stopping) return;
+    await this.#membership.join({
+      onGeneration: (generation) => this.#onGeneration(generation),
+      onFatal: (error) => this.#ended.reject(error),
+    });
   }
 
   async #inputPartitions(): Promise<number> {
@@ -108,27 +120,36 @@ export class Worker {
 
   #onGeneration(generation: Generation): void {
     this.#waiting = generation;
-    this.#switching ??= this.#switch().finally(() => {
-      this.#switching = undefined;
-    });
+    this.#switching ??= this.#switch();
   }
 
   async #switch(): Promise<void> {
     while (this.#waiting !== undefined && !this.#stopping) {
+      await this.#endGeneration();
+      // Looked at only now: while the tasks closed, a newer one may have come, or the end.
       const generation = this.#waiting;
       this.#waiting = undefined;
-      await this.#endGeneration();
-      const { observer, stage } = this.#options;
-      observer.note(
-        'info',
-        `${stage.name}: generation ${generation.generationId}, partitions ${generation.partitions.join(', ') || 'none'}`,
-      );
-      const over = new AbortController();
-      this.#generation = { id: generation.generationId, over, keepers: [] };
-      const kept = generation.partitions.map((partition) => this.#keep(partition, over.signal));
-      this.#generation.keepers = kept;
-      if (this.#options.bounded === true) this.#endWhenAllFinished(kept, over.signal);
+      this.#startGeneration(generation);
     }
+    // In the same turn as the last look at `#waiting`: one that comes later starts a switch of its own.
+    this.#switching = undefined;
+  }
+
+  #startGeneration({ generationId, partitions }: Generation): void {
+    if (this.#stopping) return;
+    const { observer, stage, bounded } = this.#options;
+    observer.note('info', `${stage.name}: generation ${generationId}, partitions ${partitions.join(', ') || 'none'}`);
+    const over = new AbortController();
+    this.#generation = { id: generationId, over, keepers: [] };
+    const keepers = partitions.map((partition) =>
+      this.#keep(partition, over.signal).catch((thrown: unknown) => {
+        // A task never rejects: this is a defect, and must not leave a partition without a keeper.
+        this.#ended.reject(toError(thrown));
+        return false;
+      }),
+    );
+    this.#generation.keepers = keepers;
+    if (bounded === true) this.#endWhenAllFinished(keepers, over.signal);
   }
 
   #endWhenAllFinished(keepers: readonly Promise<boolean>[], over: AbortSignal): void {
@@ -146,8 +167,14 @@ export class Worker {
 
   /** Gracefully, but not for longer than the drain time: what holds it then (an unreachable broker) may hold it for ever. */
   async #stopTask(task: Task): Promise<void> {
-    const { clock, drainMs = 10_000 } = this.#options;
-    const cancel = clock.at(clock.nowMs() + drainMs, () => void task.abandon());
+    const { clock, observer, stage, drainMs = 10_000 } = this.#options;
+    const cancel = clock.at(clock.nowMs() + drainMs, () => {
+      observer.note(
+        'warn',
+        `${stage.name}: partition ${task.partition}: not done within ${drainMs} ms; what is not committed is done again`,
+      );
+      void task.abandon();
+    });
     await task.stop(drainMs);
     cancel();
   }
@@ -166,7 +193,7 @@ export class Worker {
       if (!this.#mayGoOn(partition, end, endings)) return false;
       const ranMs = this.#options.clock.nowMs() - beganMs;
       backoffMs = ranMs > REPEAT_WINDOW_MS ? FIRST_BACKOFF_MS : backoffMs;
-      await this.#pause(backoffMs, over);
+      await pause(this.#options.clock, backoffMs, over);
       backoffMs = Math.min(backoffMs * 2, MAX_BACKOFF_MS);
       await this.#heartbeats(over);
     }
@@ -191,6 +218,8 @@ export class Worker {
     const { observer, clock, stage } = this.#options;
     const where = `${stage.name}: partition ${partition}`;
     if (end.kind === 'fatal') {
+      // Where `run` has another end already, this is the only place that says it.
+      if (this.#stopping) observer.note('error', `${where}: ${end.error.message}`);
       this.#ended.reject(end.error);
       return false;
     }
@@ -211,23 +240,6 @@ export class Worker {
 
   /** A fenced or failed task comes back only while this process is a member in good standing; else the next generation decides. */
   async #heartbeats(over: AbortSignal): Promise<void> {
-    while (!over.aborted && this.#membership.current() === undefined) await this.#pause(FIRST_BACKOFF_MS, over);
-  }
-
-  #pause(ms: number, over: AbortSignal): Promise<void> {
-    const { clock } = this.#options;
-    return new Promise((resolve) => {
-      if (over.aborted) {
-        resolve();
-        return;
-      }
-      const end = (): void => {
-        cancel();
-        over.removeEventListener('abort', end);
-        resolve();
-      };
-      const cancel = clock.at(clock.nowMs() + ms, end);
-      over.addEventListener('abort', end);
-    });
+    while (!over.aborted && this.#membership.current() === undefined) await pause(this.#options.clock, FIRST_BACKOFF_MS, over);
   }
 }

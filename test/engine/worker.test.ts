@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterEach, describe, expect, test } from 'vitest';
 import { META_TABLE } from '../../src/engine/checkpoint.ts';
-import { systemClock } from '../../src/engine/clock.ts';
 import { FatalError } from '../../src/engine/errors.ts';
 import { silentObserver, type EngineObserver } from '../../src/engine/observer.ts';
 import { Worker, type WorkerOptions } from '../../src/engine/worker.ts';
@@ -13,6 +12,7 @@ import type { LogRecord } from '../../src/log/port.ts';
 import { createMemoryStore } from '../../src/store/memory/memory-store.ts';
 import type { Store } from '../../src/store/port.ts';
 import { countingStage } from './counting-stage.ts';
+import { fastClock } from './fast-clock.ts';
 
 const PARTITIONS = 3;
 const KEYS = ['ann', 'bob', 'cat', 'dan', 'eve'];
@@ -52,7 +52,7 @@ class Rig {
   start(options: Partial<WorkerOptions> = {}, store = this.store()): Running {
     const abort = new AbortController();
     const worker = new Worker({
-      ...{ stage: this.stage, log: this.broker.connect(), store, prefix: 'test', clock: systemClock, observer: silentObserver },
+      ...{ stage: this.stage, log: this.broker.connect(), store, prefix: 'test', clock: fastClock(), observer: silentObserver },
       ...options,
     }).run(abort.signal);
     worker.catch(() => undefined);

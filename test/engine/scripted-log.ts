@@ -1,0 +1,46 @@
+import type { MemoryBroker } from '../../src/log/memory/broker.ts';
+import type { Generation, GroupMembership, Log } from '../../src/log/port.ts';
+
+type Handlers = Parameters<GroupMembership['join']>[0];
+
+/** The memory log with a group whose generations come when the test says so: what a broker's timing decides, and a test cannot wait for. */
+export class ScriptedLog {
+  readonly log: Log;
+  readonly left = Promise.withResolvers<undefined>();
+  #handlers: Handlers | undefined;
+  #current: Generation | undefined;
+
+  /** `join` is what joining does, once the handlers are known. */
+  constructor(broker: MemoryBroker, join: () => Promise<unknown> = () => Promise.resolve(), changes: Partial<Log> = {}) {
+    const membership: GroupMembership = {
+      join: async (handlers) => {
+        this.#handlers = handlers;
+        await join();
+      },
+      current: () => this.#current,
+      leave: () => {
+        this.left.resolve(undefined);
+        return Promise.resolve();
+      },
+    };
+    const log = broker.connect();
+    this.log = {
+      admin: log.admin,
+      reader: (options) => log.reader(options),
+      transactionalWriter: (options) => log.transactionalWriter(options),
+      append: (records) => log.append(records),
+      close: () => log.close(),
+      membership: () => membership,
+      ...changes,
+    };
+  }
+
+  generation(generationId: number, partitions: readonly number[]): void {
+    this.#current = { generationId, memberId: 'm', partitions };
+    this.#handlers?.onGeneration(this.#current);
+  }
+
+  fatal(error: Error): void {
+    this.#handlers?.onFatal(error);
+  }
+}

@@ -10,7 +10,7 @@ export const MAX_USER_ID_BYTES = 256;
 
 /** What a timeline record turned out to be. */
 export type Input =
-  | { readonly kind: 'event'; readonly event: Event }
+  | { readonly kind: 'event'; readonly event: Event; readonly forwarded: boolean }
   | { readonly kind: 'tick'; readonly maxTimers: number; readonly upToMs: number | null }
   | { readonly kind: 'refused'; readonly refusal: Refusal };
 
@@ -30,17 +30,17 @@ export function readInput(codec: Codec, source: TopicPartition, record: LogRecor
   if (decoded.record === 'lull.v1.Control') {
     const { tick, forward } = decoded.value;
     if (tick !== null) return { kind: 'tick', maxTimers: tick.maxTimers, upToMs: tick.upTo };
-    if (forward !== null) return readEvent(source, record, forward, forward.appendedAt);
+    if (forward !== null) return readEvent(source, record, forward, forward.appendedAt, true);
     return refused('unknown_control', 'a control record that this version does not know');
   }
   if (decoded.record !== 'lull.v1.ProductEvent') return refused('unexpected_schema', `${decoded.record} does not belong on the timeline`);
   // Only what others write has this limit: a forward is a little larger than what it forwards.
   if (record.value.length > maxEventBytes) return refused('too_large', `${record.value.length} bytes, at most ${maxEventBytes} are taken`);
-  return readEvent(source, record, decoded.value, record.timestampMs);
+  return readEvent(source, record, decoded.value, record.timestampMs, false);
 }
 
 /** A forwarded event has its place in the log where it was forwarded to, and its first append time. */
-function readEvent(source: TopicPartition, record: LogRecord, value: ProductEvent, appendedAtMs: number): Input {
+function readEvent(source: TopicPartition, record: LogRecord, value: ProductEvent, appendedAtMs: number, forwarded: boolean): Input {
   if (record.key === null) return refused('null_key', 'a product event without a key: its user has no order');
   const user = Buffer.from(value.userId, 'utf8');
   if (user.length === 0 || user.length > MAX_USER_ID_BYTES)
@@ -49,6 +49,7 @@ function readEvent(source: TopicPartition, record: LogRecord, value: ProductEven
   if (!record.key.equals(user)) return refused('key_mismatch', 'the record key is not its userId');
   return {
     kind: 'event',
+    forwarded,
     event: {
       ...source,
       offset: record.offset,

@@ -153,8 +153,9 @@ export class ProcessorTask implements StageTask {
       if (historical !== null) await this.#passTime(record, record.timestampMs - historical.allowedLatenessMs, commit);
       this.#nowMs = Math.max(this.#nowMs, record.timestampMs);
       if (input.kind === 'refused') this.#overlay.refuse(record, input.refusal);
+      else if (historical !== null && (input.kind === 'tick' || input.forwarded)) continue;
       else if (input.kind === 'event') await this.#takeEvent(record, input.event);
-      else if (historical === null) await this.#takeTick(record, input);
+      else await this.#takeTick(record, input);
       if (this.#overlay.full) await this.#commit(commit, record.offset + 1);
     }
     await this.#commit(commit, nextOffset);

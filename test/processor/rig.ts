@@ -64,6 +64,8 @@ export class ProcessorRig {
       readonly engine?: EngineObserver;
       readonly fetchMaxBytes?: number;
       readonly bounded?: boolean;
+      /** Default: the rig's. Another one is another group. */
+      readonly prefix?: string;
     } = {},
   ): { readonly done: Promise<void>; readonly stop: () => Promise<void> } {
     const abort = new AbortController();
@@ -77,7 +79,7 @@ export class ProcessorRig {
         stage,
         log,
         store: options.store ?? this.store(),
-        prefix: this.prefix,
+        prefix: options.prefix ?? this.prefix,
         clock: this.clock,
         observer: options.engine ?? silentObserver,
       },

@@ -67,8 +67,6 @@ export class Worker {
       topic: options.stage.inputTopic,
       ...(options.sessionTimeoutMs === undefined ? {} : { sessionTimeoutMs: options.sessionTimeoutMs }),
     });
-    // `run` may be elsewhere (joining, or leaving) when a task ends fatally: then nobody waits for this promise, and Node would end the process.
-    this.#ended.promise.catch(() => undefined);
   }
 
   /**
@@ -80,10 +78,9 @@ export class Worker {
     signal.addEventListener('abort', stop);
     if (signal.aborted) stop();
     try {
-      const beginning = this.#begin();
-      // A cluster out of reach may hold the beginning for long: a stop does not wait for it. Leaving the group ends what is left of it.
-      beginning.catch(() => undefined);
-      await Promise.race([beginning, this.#ended.promise]);
+      // A cluster out of reach may hold the beginning for long: a stop does not wait for it. Leaving the group ends what is left of it. The race is also
+      // what hears of an error that comes when `run` has another end already: without it, Node would end the process.
+      await Promise.race([this.#begin(), this.#ended.promise]);
       await this.#ended.promise;
     } finally {
       signal.removeEventListener('abort', stop);

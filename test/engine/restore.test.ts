@@ -176,7 +176,7 @@ describe('a restore', () => {
   test('refuses a row without a key, an unreadable position and another number of partitions', async () => {
     await write(POSITION_KEY, encodePosition({ ...ROW, partitions: 8 }));
     await expect(run()).rejects.toThrow(/written with 8 input partitions, now there are 1/);
-    await write(POSITION_KEY, '{"offset": 1.5}');
+    await write(POSITION_KEY, encodePosition({ ...ROW, offset: 1.5 }));
     await expect(run()).rejects.toThrow(/c-state-0: the position row cannot be read/);
     await log.append([{ topic: 'c-state', partition: 0, key: null, value: Buffer.from('x') }]);
     await expect(run()).rejects.toThrow(/c-state-0@2: a row without a key/);

@@ -9,6 +9,7 @@ export class ScriptedLog {
   readonly left = Promise.withResolvers<undefined>();
   #handlers: Handlers | undefined;
   #current: Generation | undefined;
+  #beats = true;
 
   /** `join` is what joining does, once the handlers are known. */
   constructor(broker: MemoryBroker, join: () => Promise<unknown> = () => Promise.resolve(), changes: Partial<Log> = {}) {
@@ -17,7 +18,7 @@ export class ScriptedLog {
         this.#handlers = handlers;
         await join();
       },
-      current: () => this.#current,
+      current: () => (this.#beats ? this.#current : undefined),
       leave: () => {
         this.left.resolve(undefined);
         return Promise.resolve();
@@ -38,6 +39,11 @@ export class ScriptedLog {
   generation(generationId: number, partitions: readonly number[]): void {
     this.#current = { generationId, memberId: 'm', partitions };
     this.#handlers?.onGeneration(this.#current);
+  }
+
+  /** Whether heartbeats succeed. */
+  heartbeats(succeed: boolean): void {
+    this.#beats = succeed;
   }
 
   fatal(error: Error): void {

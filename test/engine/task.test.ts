@@ -38,11 +38,12 @@ function stageWith(parts: (real: StageTask) => Partial<StageTask>): Stage {
     ...counting,
     createTask(context) {
       const real = counting.createTask(context);
-      return {
+      const whole: StageTask = {
         ...{ nextWakeMs: null, restored: real.restored.bind(real), start: real.start.bind(real), process: real.process.bind(real) },
         ...{ wake: real.wake.bind(real), stop: real.stop.bind(real), close: real.close.bind(real) },
-        ...parts(real),
       };
+      // Not spread: a getter must stay one.
+      return Object.defineProperties(whole, Object.getOwnPropertyDescriptors(parts(real)));
     },
   };
 }
@@ -147,15 +148,42 @@ describe('a task', () => {
     expect(lags.slice(0, 2)).toEqual([3, 0]);
   });
 
+  test('wakes its stage when that is due, however much there is to read', async () => {
+    const order: string[] = [];
+    let wakeMs: number | null = 0;
+    const stage = stageWith((real) => ({
+      get nextWakeMs() {
+        return wakeMs;
+      },
+      wake() {
+        order.push('wake');
+        wakeMs = null;
+        return Promise.resolve();
+      },
+      async process(batch, commit) {
+        await real.process(batch, commit);
+        order.push('batch');
+        if (order.length === 2) wakeMs = 0;
+      },
+    }));
+    await say('ann', 'bob', 'cat');
+    const running = task({ stage, fetchMaxBytes: 1 });
+    await expect.poll(committed, { interval: 2 }).toBe(3);
+    await running.stop(1_000);
+    expect(order.slice(0, 4)).toEqual(['wake', 'batch', 'wake', 'batch']);
+  });
+
   test('commits the place behind markers once, when nothing else comes', async () => {
     const writer = log.transactionalWriter({ transactionalId: 'other' });
     await writer.fence();
-    const transaction = await writer.begin();
-    await transaction.send([{ topic: 't-in', partition: 0, key: Buffer.from('ann'), value: Buffer.of(1) }]);
-    await transaction.abort();
+    for (let i = 0; i < 3; i++) {
+      const transaction = await writer.begin();
+      await transaction.send([{ topic: 't-in', partition: 0, key: Buffer.from('ann'), value: Buffer.of(1) }]);
+      await transaction.abort();
+    }
     const end = (await log.admin.offsets('t-in')).get(0)?.end ?? -1;
     let transactions = 0;
-    const running = task({ observer: { ...silentObserver, transaction: () => transactions++ } });
+    const running = task({ fetchMaxBytes: 1, observer: { ...silentObserver, transaction: () => transactions++ } });
     await expect.poll(committed, { interval: 5 }).toBe(end);
     await new Promise((resolve) => setTimeout(resolve, 30));
     await running.stop(1_000);

@@ -203,3 +203,20 @@ test('a task that ends fatally while the worker stops is still told of', async (
   await ended;
   expect(notes.at(-1)).toMatch(/partition 0: not allowed to write$/);
 });
+
+test('a task that failed comes back only while this process is a member in good standing', async () => {
+  const { broker, start, scripted, stage, log, running, notes } = await rig();
+  void start();
+  await new Promise((resolve) => setTimeout(resolve, 1));
+  scripted.generation(1, [0]);
+  await expect.poll(() => running.size, { interval: 2 }).toBe(1);
+  scripted.heartbeats(false);
+  broker.fail({ step: 'commit', when: 'before', error: new LogUnavailableError('away') });
+  await log.append([{ topic: stage.inputTopic, partition: 0, key: Buffer.from('ann'), value: Buffer.from('1') }]);
+  await expect.poll(() => notes.some((note) => note.includes('away')), { interval: 2 }).toBe(true);
+  // Several back-offs of the fast clock.
+  await new Promise((resolve) => setTimeout(resolve, 150));
+  expect(running.size).toBe(0);
+  scripted.heartbeats(true);
+  await expect.poll(() => running.size, { interval: 2 }).toBe(1);
+});

@@ -5,6 +5,7 @@ import { emptyState, NO_EFFECTS } from '../../src/core/step.ts';
 import type { PartitionStore } from '../../src/store/port.ts';
 import { topicNames } from '../../src/log/topics.ts';
 import { createMemoryStore } from '../../src/store/memory/memory-store.ts';
+import { silentProcessorObserver } from '../../src/processor/observer.ts';
 import { Overlay } from '../../src/processor/overlay.ts';
 import { indexOps, TIMER_TABLE } from '../../src/processor/timer-index.ts';
 import { USER_TABLE } from '../../src/processor/users.ts';
@@ -51,12 +52,22 @@ test('a timer that was moved before the index was read is read once, where it is
 });
 
 test('a step whose timer cannot be kept leaves nothing but its dead letter', async () => {
-  await becomes(waking('ann', 0.5));
+  await overlay.users.load(['ann']);
+  const step = { state: waking('ann', 0.5), effects: { ...NO_EFFECTS, lateSuppressions: 1 } };
+  overlay.event(RECORD, overlay.users.get('ann'), () => step);
   const output = overlay.output({ offset: 2, nowMs: 1 });
   expect(output.rows).toEqual([]);
   expect(output.records.map(({ topic, headers }) => [topic, headers?.['lull-reason']?.toString()])).toEqual([
     ['lull.dead-letters', 'step_failed'],
   ]);
+  const said: string[] = [];
+  const observer = {
+    ...silentProcessorObserver,
+    lateSuppressions: () => said.push('late'),
+    deadLetter: (reason: string) => said.push(reason),
+  };
+  overlay.tally.report(observer, 1);
+  expect(said).toEqual(['step_failed']);
   expect(await next()).toBeUndefined();
 });
 

@@ -176,7 +176,7 @@ const CASES: readonly Case[] = [
   {
     name: 'a sum over a property that does not exist',
     edits: [[TOPOLOGY, 'event.qty }', 'event.quantity }']],
-    says: ['topology.yaml:30:77: error: `cart_item_added` has no property `quantity`\n    known: cartId, sku, name, price, qty'],
+    says: ['topology.yaml:31:77: error: `cart_item_added` has no property `quantity`\n    known: cartId, sku, name, price, qty'],
   },
   {
     name: 'a param that does not exist',
@@ -195,7 +195,7 @@ const CASES: readonly Case[] = [
   {
     name: 'a cap that is no number',
     edits: [[TOPOLOGY, "'${params.dailyCap}'", 'lots']],
-    says: ['topology.yaml:58:17: error: `max` must be a whole number, not `lots`'],
+    says: ['topology.yaml:59:17: error: `max` must be a whole number, not `lots`'],
   },
   {
     name: 'class, category and channel misspelt',

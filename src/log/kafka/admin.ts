@@ -62,7 +62,12 @@ export class KafkaAdmin implements LogAdmin {
           `topic ${topic} was not created: ${describeCode(errorCode)}${errorMessage === null ? '' : `, ${errorMessage}`}`,
         );
     // A topic is there before its leaders are: whoever asked for it wants to use it.
-    for (const { topic } of specs) await this.#forEachLeader(topic, async () => Code.none);
+    // A busy broker takes seconds to know of it: that it does not exist is no answer here.
+    const wait = { ...this.#wait, unknownForMs: this.#client.deadlineMs };
+    for (const { topic } of specs) {
+      await this.#client.cluster.leader(topic, 0, wait);
+      await this.#forEachLeader(topic, async () => Code.none);
+    }
   }
 
   async deleteTopics(topics: readonly string[]): Promise<void> {

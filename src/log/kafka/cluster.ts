@@ -76,14 +76,14 @@ export class KafkaCluster {
     this.#layouts.delete(topic);
   }
 
-  /** The leader, waiting for one. @throws FatalLogError where topic or partition do not exist; LogUnavailableError after the deadline, if one is given */
+  /** The leader, waiting for one; `unknownForMs` (default 2,000) is how long "it does not exist" may only mean that the broker has not heard of it yet. @throws FatalLogError where topic or partition do not exist; LogUnavailableError after the deadline, if one is given */
   async leader(
     topic: string,
     partition: number,
-    wait: { readonly signal?: AbortSignal; readonly deadlineMs?: number } = {},
+    wait: { readonly signal?: AbortSignal; readonly deadlineMs?: number; readonly unknownForMs?: number } = {},
   ): Promise<Address> {
     const backoff = new Backoff({ firstMs: 20, maxMs: 1_000, ...wait });
-    const unknownUntil = performance.now() + UNKNOWN_TOPIC_GRACE_MS;
+    const unknownUntil = performance.now() + (wait.unknownForMs ?? UNKNOWN_TOPIC_GRACE_MS);
     for (;;) {
       const layout = await this.layout(topic);
       const leader = layout?.leaders[partition];

@@ -1,4 +1,4 @@
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, Help } from 'commander';
 import type { CommandEntry } from './command.ts';
 import { UsageError } from './errors.ts';
 
@@ -19,8 +19,13 @@ export function createProgram({ commands, version }: ProgramOptions): Command {
     .option('--bootstrap <host:port>', 'Kafka brokers, comma-separated')
     .option('--registry <url>', "schema registry's Confluent-compatible API")
     .option('--config <file>', 'YAML file of settings; see lull config')
-    .configureHelp({ showGlobalOptions: true })
-    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'lull: ').replace(/\n\(/, ' (')) })
+    .configureHelp({
+      showGlobalOptions: true,
+      // That an option which may be given again is given none is no default to tell.
+      optionDescription: (option) =>
+        Array.isArray(option.defaultValue) && option.defaultValue.length === 0 ? option.description : new Help().optionDescription(option),
+    })
+    .configureOutput({ outputError: (text, write) => write(`${saidByUs(text)}\n`) })
     .showHelpAfterError(false)
     .exitOverride()
     .addHelpText(
@@ -40,6 +45,15 @@ export function createProgram({ commands, version }: ProgramOptions): Command {
     (await define())(command);
   });
   return program;
+}
+
+/** Commander's message as one line of ours, with what to do where it suggests nothing. */
+function saidByUs(text: string): string {
+  const line = text
+    .replace(/^error: /, 'lull: ')
+    .replace(/\n\(/, ' (')
+    .trimEnd();
+  return line.includes('(Did you mean') ? line : `${line.replace(/\.$/, '')}; --help says what there is`;
 }
 
 const lazily = new WeakMap<Command, CommandEntry['define']>();

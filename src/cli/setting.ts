@@ -15,16 +15,19 @@ export interface Setting<T> {
   readonly parse: (text: string) => T | undefined;
 }
 
+/** The form of what takes any text. */
+export const ANY_TEXT = 'a text that is not empty';
+
 interface Common {
   readonly doc: string;
 }
 
 export function text<D extends string | undefined>(options: Common & { readonly default: D }): Setting<string | D> {
-  return { isSecret: false, form: 'a text that is not empty', parse: (value) => value || undefined, ...options };
+  return { isSecret: false, form: ANY_TEXT, parse: (value) => value || undefined, ...options };
 }
 
 export function secret(options: Common): Setting<string | undefined> {
-  return { isSecret: true, form: 'a text that is not empty', default: undefined, parse: (value) => value || undefined, ...options };
+  return { isSecret: true, form: ANY_TEXT, default: undefined, parse: (value) => value || undefined, ...options };
 }
 
 export function matching<D extends string | undefined>(

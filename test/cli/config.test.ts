@@ -115,6 +115,14 @@ describe('lull config', () => {
     expect(printed['registryPassword']).toEqual({ value: null, source: 'default', environment: 'LULL_REGISTRY_PASSWORD' });
   });
 
+  it('says what may be written, where that is more than any text', async () => {
+    const { stdout } = await lull(['config']);
+    expect(stdout).toContain(
+      '# how to log in to the brokers: one of plain, scram-sha-256, scram-sha-512 (default; LULL_KAFKA_SASL_MECHANISM)\n',
+    );
+    expect(stdout).toContain('# password at the brokers (default; LULL_KAFKA_SASL_PASSWORD)\n');
+  });
+
   it('prints a text that is a config file with the same meaning', async () => {
     const { stdout } = await lull(['config'], { LULL_PREFIX: 'shop', LULL_DRAIN_MS: '3s' });
     const { config } = loadConfig({ env: {}, file: file('printed.yaml', stdout) });

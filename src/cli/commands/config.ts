@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { commandConfig } from '../context.ts';
 import type { LoadedConfig } from '../config.ts';
 import { environmentName } from '../config.ts';
+import { ANY_TEXT } from '../setting.ts';
 import type { SettingName } from '../settings.ts';
 import { SETTINGS } from '../settings.ts';
 
@@ -31,12 +32,18 @@ function asObject(loaded: LoadedConfig): object {
   return Object.fromEntries(shown(loaded).map(({ name, value, source }) => [name, { value, source, environment: environmentName(name) }]));
 }
 
+/** What it is for, and what may be written where that is more than any text. */
+function explained(name: SettingName): string {
+  const { doc, form } = SETTINGS[name];
+  return form === ANY_TEXT ? doc : `${doc}: ${form}`;
+}
+
 /** Valid as a config file, where a setting that is not set is a comment. */
 function asText(loaded: LoadedConfig): string {
   return shown(loaded)
     .map(({ name, value, source }) => {
       const isPlain = value !== null && value !== MASK;
-      return `# ${SETTINGS[name].doc} (${source === 'default' ? 'default' : `from ${source}`}; ${environmentName(name)})\n${isPlain ? '' : '# '}${name}: ${value ?? ''}`.trimEnd();
+      return `# ${explained(name)} (${source === 'default' ? 'default' : `from ${source}`}; ${environmentName(name)})\n${isPlain ? '' : '# '}${name}: ${value ?? ''}`.trimEnd();
     })
     .join('\n')
     .concat('\n');

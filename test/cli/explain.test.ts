@@ -100,11 +100,11 @@ describe('lull explain', () => {
     expect(lines[0]).toBe('2025-06-02 10:00:00Z  sent  cart_abandoned/reminder  c1');
     expect(lines[1]).toMatch(/^ {2}started by cart_item_added@0 \(timeline-0 offset 2\), due 2025-06-02 10:00:00Z$/);
     expect(lines).toContain('  ok  device      fcm');
-    expect(lines).toContain('  ok  cap         daily: 0 of 3 in 86400000 ms');
+    expect(lines).toContain('  ok  cap         daily: 0 of 3 in 1d');
     expect(lines).toContain('  2025-06-02 10:00:00.250Z  fcm phone: ok (200), attempt 1');
     expect(sent).not.toContain('a-token-nobody-sees');
     expect(rejected.split('\n')[0]).toBe('2025-06-02 10:05:00Z  rejected  cart_abandoned/reminder  c2: suppressed');
-    expect(rejected).toMatch(/^ {2}NO {2}suppressor {2}purchase_completed, 3600000 ms after the trigger \(offset \d+\)$/m);
+    expect(rejected).toMatch(/^ {2}NO {2}suppressor {2}purchase_completed, 1h after the trigger \(offset \d+\)$/m);
     expect(stdout).not.toContain('ben');
   });
 
@@ -153,6 +153,9 @@ describe('lull explain', () => {
       stderr: 'lull: --since lately: write it as 2d, 6h or 2025-06-02T09:00:00Z\n',
     });
     expect((await lull(['explain', '--user', 'ada'])).code).toBe(2);
-    expect(await lull(['explain'])).toMatchObject({ code: 2, stderr: "lull: required option '--user <id>' not specified\n" });
+    expect(await lull(['explain'])).toMatchObject({
+      code: 2,
+      stderr: "lull: required option '--user <id>' not specified; --help says what there is\n",
+    });
   });
 });

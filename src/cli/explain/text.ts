@@ -13,12 +13,18 @@ export function decisionText(decision: Decision, outcomes: readonly Outcome[]): 
   lines.push(
     `  started by ${trigger.eventId} (${trigger.topic}-${trigger.partition} offset ${trigger.offset}), due ${time(decision.dueAtMs)}${late > 0 ? `, decided ${formatDuration(late)} later` : ''}`,
   );
-  for (const { name, passed, detail } of decision.checks) lines.push(`  ${passed ? 'ok' : 'NO'}  ${name.padEnd(12)}${detail}`.trimEnd());
+  for (const { name, passed, detail } of decision.checks)
+    lines.push(`  ${passed ? 'ok' : 'NO'}  ${name.padEnd(12)}${inUnits(detail)}`.trimEnd());
   if (decision.outcome === 'sent')
     lines.push(`  command ${decision.commandId}${decision.channel === null ? '' : ` by ${decision.channel}`}`);
   for (const outcome of outcomes) lines.push(`  ${outcomeText(outcome)}`);
   lines.push(`  topology ${decision.topology} ${decision.topologyHash.slice(0, 12)}`);
   return lines.join('\n');
+}
+
+/** Decisions write exact milliseconds, as machines want them: `4281 ms` is `4s281ms` for people. */
+function inUnits(detail: string): string {
+  return detail.replace(/\b(\d+) ms\b/g, (_, ms: string) => formatDuration(Number(ms)));
 }
 
 function outcomeText({ atMs, provider, device, class: kind, code, attempt, final }: Outcome): string {

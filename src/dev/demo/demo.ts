@@ -55,6 +55,12 @@ export async function runDemo(options: DemoOptions, context: DemoContext): Promi
   const closers = new Closers();
   try {
     return await run(options, context, closers);
+  } catch (error) {
+    // What was waited for when somebody stopped it throws the signal's reason, or has it as its cause: a stop as any other, not a failure.
+    const { aborted } = context.signal;
+    const reason: unknown = context.signal.reason;
+    if (aborted && (error === reason || (error instanceof Error && error.cause === reason))) return stopped(context.say);
+    throw error;
   } finally {
     await closers.close();
   }

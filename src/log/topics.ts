@@ -1,6 +1,6 @@
 import type { TopicSpec } from './port.ts';
 
-/** Lull's topics under one prefix (DESIGN 1). */
+/** Lull's topics under one prefix. */
 export interface TopicNames {
   readonly timeline: string;
   readonly state: string;
@@ -145,7 +145,7 @@ export function differences(
         setting: setting.name,
         got: found.config[setting.name] ?? 'unset',
         expected: setting.holds === 'atLeast' ? `at least ${setting.value}` : setting.value,
-        mend: `kafka-configs.sh --alter --entity-type topics --entity-name ${plan.topic} --add-config ${setting.name}=${setting.value} (${setting.because})`,
+        mend: `kafka-configs.sh --bootstrap-server HOST:PORT --alter --entity-type topics --entity-name ${plan.topic} --add-config ${setting.name}=${setting.value} (${setting.because})`,
       })),
     ];
   });

@@ -43,9 +43,14 @@ export function loadFolder(folder: string, set: Readonly<Record<string, string>>
     templates: [],
     brokenTemplates: new Set<string>(),
   };
-  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true) {
+  const found = statSync(folder, { throwIfNoEntry: false });
+  if (found?.isDirectory() !== true) {
     issues.push(
-      folderIssue(folder, 'there is no such folder', 'a topology is a folder with topology.yaml, events.yaml, journeys/ and templates/'),
+      folderIssue(
+        folder,
+        found === undefined ? 'there is no such folder' : 'this is not a folder',
+        'a topology is a folder with topology.yaml, events.yaml, journeys/ and templates/',
+      ),
     );
     return { loaded: nothing, issues };
   }

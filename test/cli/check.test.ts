@@ -70,6 +70,8 @@ describe('lull check', () => {
     const missing = await lull(['check', '/nowhere/shop']);
     expect(missing.code).toBe(1);
     expect(missing.stdout).toContain('/nowhere/shop: error: there is no such folder');
+    const file = path.join(SHOP, 'topology.yaml');
+    expect((await lull(['check', file])).stdout).toContain(`${file}: error: this is not a folder`);
     const set = await lull(['check', SHOP, '--set', 'cartWait']);
     expect(set).toEqual({ code: 2, stdout: '', stderr: 'lull: --set cartWait: write it as name=value, for example --set cartWait=3s\n' });
   });

@@ -117,7 +117,7 @@ describe('lull topics', () => {
     expect(text).toMatchObject({ code: 1, stdout: '' });
     expect(text.stderr.trimEnd().split('\n')).toHaveLength(5);
     expect(text.stderr).toContain(
-      `lull: ${timeline}: message.timestamp.type is CreateTime, expected LogAppendTime. To mend: kafka-configs.sh --alter --entity-type topics --entity-name ${timeline} --add-config message.timestamp.type=LogAppendTime`,
+      `lull: ${timeline}: message.timestamp.type is CreateTime, expected LogAppendTime. To mend: kafka-configs.sh --bootstrap-server HOST:PORT --alter --entity-type topics --entity-name ${timeline} --add-config message.timestamp.type=LogAppendTime`,
     );
     expect(text.stderr).toContain(`create with \`lull topics create --prefix ${prefix}\``);
 

@@ -4,7 +4,7 @@ import js from '@eslint/js';
 import tseslint from 'typescript-eslint';
 
 /**
- * Which folder of `src/` may import which (DESIGN 14). A folder may always import itself. `*` is everything.
+ * Which folder of `src/` may import which. A folder may always import itself. `*` is everything.
  * A new folder has to be added here: an unknown one is an error, so that nobody gets around the picture by accident.
  */
 const stage = ['engine', 'core', 'log', 'store', 'avro', 'telemetry'];
@@ -121,7 +121,7 @@ export default tseslint.config(
           'console',
           'globalThis',
           'crypto',
-        ].map((name) => ({ name, message: 'The core has no clock, no randomness, no environment and no I/O (DESIGN 2).' })),
+        ].map((name) => ({ name, message: 'The core has no clock, no randomness, no environment and no I/O.' })),
       ],
       'no-restricted-properties': [
         'error',

@@ -8,7 +8,7 @@ import type { SessionSum } from './program.ts';
 import type { SessionWindow } from './state.ts';
 
 /**
- * Session windows in event time (DESIGN 3).
+ * Session windows in event time.
  *
  *   start - gap         start          last          last + gap
  *   ─────┼────────────────┼──────────────┼────────────────┼─────>  event time

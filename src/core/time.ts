@@ -2,7 +2,7 @@ import type { Event } from './event.ts';
 import type { Program } from './program.ts';
 
 /**
- * When the event happened, as well as it can be known (DESIGN 3). A client that says when it sent the event tells how wrong its clock is: the same error
+ * When the event happened, as well as it can be known. A client that says when it sent the event tells how wrong its clock is: the same error
  * is in `occurredAtMs`. Nothing happens after it was appended, so a clock that runs ahead is cut at the first append time.
  */
 export function occurredAtOf(event: Event): number {

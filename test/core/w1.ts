@@ -106,7 +106,7 @@ function eventOf(offset: number, eventId: string, userId: string, type: string, 
   };
 }
 
-/** Historical input over one partition (DESIGN 3): before each record, one tick per due time before (record time - allowed lateness), at that due time. */
+/** Historical input over one partition: before each record, one tick per due time before (record time - allowed lateness), at that due time. */
 export function replayPartition(
   program: Program,
   events: readonly Event[],

@@ -8,18 +8,24 @@ import type { Metrics } from '../telemetry/metrics.ts';
 const RESTORE_PROGRESS_MS = 2_000;
 const STATES: readonly TaskState[] = ['created', 'fencing', 'restoring', 'running', 'closed'];
 
-/** The engine's reports as metrics, log lines and readiness. A process is ready while no task of it is on its way to running. */
+/** The engine's reports as metrics, log lines and readiness. A process is ready once it is in its group and every partition that it was given runs. */
 export function engineObserver(stage: string, metrics: Metrics, logger: Logger, health: Health): EngineObserver {
+  let assigned: readonly number[] | undefined;
   const states = new Map<number, TaskState>();
   const restores = new Map<number, number>();
   health.addReady({
     name: stage,
     problem: () => {
-      const waiting = [...states].filter(([, state]) => state !== 'running' && state !== 'closed');
-      return waiting.length === 0 ? undefined : waiting.map(([partition, state]) => `partition ${partition} is ${state}`).join(', ');
+      if (assigned === undefined) return 'not in its group yet';
+      const waiting = assigned.filter((partition) => states.get(partition) !== 'running');
+      if (waiting.length === 0) return undefined;
+      return waiting.map((partition) => `partition ${partition} is ${states.get(partition) ?? 'waiting to start'}`).join(', ');
     },
   });
   return {
+    assigned(partitions) {
+      assigned = partitions;
+    },
     taskState(partition, state) {
       if (state === 'closed') {
         states.delete(partition);

@@ -2,6 +2,8 @@ import type { TopicPartition } from '../log/port.ts';
 
 /** What the engine tells whoever watches: metrics, logs, tests. Every call is cheap and must not throw. */
 export interface EngineObserver {
+  /** The group gave this process these partitions; it has no others any more. */
+  assigned(partitions: readonly number[]): void;
   taskState(partition: number, state: TaskState): void;
   batch(partition: number, records: number, seconds: number): void;
   transaction(partition: number, seconds: number): void;
@@ -20,6 +22,7 @@ const nothing = (): void => undefined;
 
 /** The null twin. */
 export const silentObserver: EngineObserver = {
+  assigned: nothing,
   taskState: nothing,
   batch: nothing,
   transaction: nothing,

@@ -136,6 +136,7 @@ export class Worker {
     if (this.#stopping) return;
     const { observer, stage, bounded } = this.#options;
     observer.note('info', `${stage.name}: generation ${generationId}, partitions ${partitions.join(', ') || 'none'}`);
+    observer.assigned(partitions);
     const over = new AbortController();
     this.#generation = { id: generationId, over, keepers: [] };
     const keepers = partitions.map((partition) =>

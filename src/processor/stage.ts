@@ -20,7 +20,7 @@ export interface ProcessorStageOptions {
   readonly maxTimersPerTick?: number;
   /** A tick that is not read back within this is asked for again. Default 10,000 (the transaction timeout). */
   readonly tickTimeoutMs?: number;
-  /** Decoded states kept in memory, per partition. Default 20,000. */
+  /** Decoded states kept in memory, if this process has every partition; a part of them per partition. Default 80,000. */
   readonly cachedUsers?: number;
   /** Default null: live. */
   readonly historical?: Historical | null;
@@ -49,7 +49,7 @@ export function createProcessorStage(options: ProcessorStageOptions): Stage {
           ...{ program: options.program, codec, inputTopic: topics.timeline, topics, appendTick, observer: options.observer },
           maxEventBytes: options.maxEventBytes ?? 256 * 1024,
           tickTimeoutMs: options.tickTimeoutMs ?? 10_000,
-          cachedUsers: options.cachedUsers ?? 20_000,
+          cachedUsers: Math.ceil((options.cachedUsers ?? 80_000) / context.partitions),
           historical: options.historical ?? null,
         },
         context,

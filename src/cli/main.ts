@@ -3,9 +3,13 @@ import { readFileSync } from 'node:fs';
 import { CommanderError } from 'commander';
 import { COMMANDS } from './commands.ts';
 import { CommandError, UsageError } from './errors.ts';
+import { nodeProblem } from './node-version.ts';
 import { createProgram, exitCodeOf } from './program.ts';
 
-const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string };
+const { version, engines } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+  version: string;
+  engines: { node: string };
+};
 
 // `lull ... | head`: whoever read has seen enough. As a program that SIGPIPE ends.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -15,6 +19,8 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 
 let code = 0;
 try {
+  const problem = nodeProblem(process.versions.node, engines.node);
+  if (problem !== undefined) throw new CommandError(problem);
   await createProgram({ commands: COMMANDS, version }).parseAsync();
   if (typeof process.exitCode === 'number') code = process.exitCode;
 } catch (error) {

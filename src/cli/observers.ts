@@ -6,6 +6,8 @@ import type { Logger } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 
 const RESTORE_PROGRESS_MS = 2_000;
+/** A producer that has gone wrong must not fill the disk with log lines. */
+const DEAD_LETTER_NOTE_MS = 60_000;
 const STATES: readonly TaskState[] = ['created', 'fencing', 'restoring', 'running', 'closed'];
 
 /** The engine's reports as metrics, log lines and readiness. A process is ready once it is in its group and every partition that it was given runs. */
@@ -59,8 +61,10 @@ export function engineObserver(stage: string, metrics: Metrics, logger: Logger, 
   };
 }
 
-export function processorObserver(metrics: Metrics): ProcessorObserver {
+export function processorObserver(metrics: Metrics, logger: Logger): ProcessorObserver {
+  const deadLetter = deadLetterReport('processor', metrics, logger);
   return {
+    deadLetter,
     events: (type, count) => metrics.events.add({ type }, count),
     duplicates: (count) => metrics.duplicates.add({}, count),
     sessionsOpened: (count) => metrics.sessions.add({}, count),
@@ -69,7 +73,6 @@ export function processorObserver(metrics: Metrics): ProcessorObserver {
       metrics.commands.add({ channel: command.channel, class: command.class });
       metrics.eventToCommand.observe({ channel: command.channel }, latencySeconds);
     },
-    deadLetter: (reason) => metrics.deadLetters.add({ stage: 'processor', reason }),
     lateSuppressions: (count) => metrics.lateSuppressions.add({}, count),
     timerFired: (latenessSeconds) => metrics.timerLateness.observe({}, latenessSeconds),
     tick: () => metrics.ticks.add({}),
@@ -77,7 +80,8 @@ export function processorObserver(metrics: Metrics): ProcessorObserver {
   };
 }
 
-export function senderObserver(metrics: Metrics, logger: Logger): SenderObserver {
+export function senderObserver(stage: string, metrics: Metrics, logger: Logger): SenderObserver {
+  const deadLetter = deadLetterReport(stage, metrics, logger);
   return {
     answer(provider, answerClass, code, seconds) {
       metrics.sends.add({ provider, class: answerClass, code });
@@ -88,7 +92,22 @@ export function senderObserver(metrics: Metrics, logger: Logger): SenderObserver
       metrics.sendsInFlight.set({ provider, partition: String(partition) }, inFlight);
       metrics.sendsWaiting.set({ provider, partition: String(partition) }, waiting);
     },
-    deadLetter: (provider, reason) => metrics.deadLetters.add({ stage: `sender-${provider}`, reason }),
+    deadLetter: (_provider, reason) => deadLetter(reason),
     note: (level, message) => logger[level]({}, message),
+  };
+}
+
+/** Counts every dead letter; says the first of each reason, and from then on at most one line a minute. */
+function deadLetterReport(stage: string, metrics: Metrics, logger: Logger): (reason: string) => void {
+  const since = new Map<string, { saidMs: number; count: number }>();
+  return (reason) => {
+    metrics.deadLetters.add({ stage, reason });
+    const one = since.get(reason) ?? { saidMs: -Infinity, count: 0 };
+    since.set(reason, one);
+    one.count++;
+    if (performance.now() - one.saidMs < DEAD_LETTER_NOTE_MS) return;
+    logger.warn({ stage, reason, count: one.count }, 'records were put aside as dead letters: their headers say where they stood and why');
+    one.saidMs = performance.now();
+    one.count = 0;
   };
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { engineObserver } from '../../src/cli/observers.ts';
+import { engineObserver, processorObserver } from '../../src/cli/observers.ts';
 import { Health } from '../../src/telemetry/health.ts';
-import { noLogger } from '../../src/telemetry/logger.ts';
+import { noLogger, type Logger } from '../../src/telemetry/logger.ts';
 import { noMetrics } from '../../src/telemetry/metrics.ts';
 
 describe('readiness', () => {
@@ -25,5 +25,19 @@ describe('readiness', () => {
     expect(problem()).toBe('partition 0 is waiting to start');
     observer.assigned([2]);
     expect(problem()).toBeUndefined();
+  });
+});
+
+describe('dead letters', () => {
+  it('are said once per reason, not once per record', () => {
+    const said: object[] = [];
+    const logger: Logger = { ...noLogger, warn: (fields) => void said.push(fields) };
+    const { deadLetter } = processorObserver(noMetrics, logger);
+    for (let i = 0; i < 100; i++) deadLetter('not_avro_frame');
+    deadLetter('null_key');
+    expect(said).toEqual([
+      { stage: 'processor', reason: 'not_avro_frame', count: 1 },
+      { stage: 'processor', reason: 'null_key', count: 1 },
+    ]);
   });
 });

@@ -33,7 +33,7 @@ export function process(command: Command): void {
         await runStage(
           runtime,
           createProcessorStage({
-            ...{ program, codec, log, topics, observer: processorObserver(metrics.metrics) },
+            ...{ program, codec, log, topics, observer: processorObserver(metrics.metrics, logger) },
             tickTimeoutMs: config.transactionTimeoutMs,
           }),
           stopping,

@@ -34,7 +34,13 @@ export function send(command: Command): void {
           const { log, codec, metrics, logger } = runtime;
           const { dispatch, outcomes, timeline, deadLetters, senderState } = topicNames(config.prefix);
           const stage = createSenderStage({
-            ...{ provider, codec, log, concurrency: config.sendConcurrency, observer: senderObserver(metrics.metrics, logger) },
+            ...{
+              provider,
+              codec,
+              log,
+              concurrency: config.sendConcurrency,
+              observer: senderObserver(`sender-${name}`, metrics.metrics, logger),
+            },
             topics: { dispatch, outcomes, timeline, deadLetters, state: senderState(name) },
           });
           await runStage(runtime, stage, stopping);

@@ -66,10 +66,10 @@ export async function startLocalPush(onBroken: (error: Error) => void): Promise<
 /** One sender a provider, as `lull send` runs them. */
 export function senderStages({ log, codec, config, metrics, logger }: Runtime, providers: readonly Provider[]): Stage[] {
   const { dispatch, outcomes, timeline, deadLetters, senderState } = topicNames(config.prefix);
-  const observer = senderObserver(metrics.metrics, logger);
   return providers.map((provider) =>
     createSenderStage({
-      ...{ provider, log, codec, observer, concurrency: config.sendConcurrency },
+      ...{ provider, log, codec, concurrency: config.sendConcurrency },
+      observer: senderObserver(`sender-${provider.name}`, metrics.metrics, logger),
       topics: { dispatch, outcomes, timeline, deadLetters, state: senderState(provider.name) },
     }),
   );

@@ -18,9 +18,9 @@ export interface Stages {
 }
 
 export function startStages(runtime: Runtime, program: Program, senders: readonly Stage[]): Stages {
-  const { config, log, codec, metrics } = runtime;
+  const { config, log, codec, metrics, logger } = runtime;
   const topics = topicNames(config.prefix);
-  const observer = processorObserver(metrics.metrics);
+  const observer = processorObserver(metrics.metrics, logger);
   const processor = createProcessorStage({ program, codec, log, topics, observer, tickTimeoutMs: config.transactionTimeoutMs });
   const stopping = new AbortController();
   const failed = Promise.withResolvers<never>();

@@ -7,16 +7,11 @@ import { openRocksStore } from '../store/rocks/rocks-store.ts';
 import { engineObserver } from './observers.ts';
 import type { Runtime } from './runtime.ts';
 
-export interface RunStageOptions {
-  /** Historical input: ends by itself at the end of the log. */
-  readonly bounded?: boolean;
-}
-
 /**
- * Runs a stage in this process until the signal (graceful), the end of bounded input, or a fatal error, with which it rejects. Its store is
+ * Runs a stage in this process until the signal (graceful) or a fatal error, with which it rejects. Its store is
  * `<state folder>/<prefix>-<stage>`.
  */
-export async function runStage(runtime: Runtime, stage: Stage, signal: AbortSignal, options: RunStageOptions = {}): Promise<void> {
+export async function runStage(runtime: Runtime, stage: Stage, signal: AbortSignal): Promise<void> {
   const { config, log, logger, metrics, health } = runtime;
   const store = await openRocksStore({
     path: join(config.stateFolder, `${config.prefix}-${stage.name}`),
@@ -32,7 +27,6 @@ export async function runStage(runtime: Runtime, stage: Stage, signal: AbortSign
       sessionTimeoutMs: config.sessionTimeoutMs,
       fetchMaxBytes: config.fetchMaxBytes,
       drainMs: config.drainMs,
-      bounded: options.bounded ?? false,
     });
     health.started();
     await worker.run(signal);

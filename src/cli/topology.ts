@@ -1,8 +1,16 @@
+import { Option } from 'commander';
 import { compileTopology, type CompiledTopology } from '../topology/compile.ts';
 import { formatIssue } from '../topology/issue.ts';
 import { CommandError, UsageError } from './errors.ts';
 
-/** `--set name=value`, once per param. */
+/** `--set name=value`, which may be given again, for params; `parseSet` reads what comes of it. */
+export function setOption(whose: string, note = ''): Option {
+  return new Option('--set <name=value>', `sets one of ${whose} params; may be given again${note}`)
+    .argParser((value: string, before: readonly string[]) => [...before, value])
+    .default([]);
+}
+
+/** The pairs of `--set`, once per param. */
 export function parseSet(pairs: readonly string[]): Record<string, string> {
   return Object.fromEntries(
     pairs.map((pair) => {

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import avro from 'avsc';
+import { parseType } from '../avro/types.ts';
 import { StateLostError } from '../engine/errors.ts';
 
 /**
@@ -41,10 +41,7 @@ export type Withdrawn = 'revoked' | 'superseded';
 /** Named in the position row. */
 export const STATE_VERSION = 1;
 
-const v1 = avro.Type.forSchema(
-  JSON.parse(readFileSync(new URL('../../schemas/sender-state/v1.avsc', import.meta.url), 'utf8')) as avro.Schema,
-  { wrapUnions: 'never' },
-);
+const v1 = parseType(readFileSync(new URL('../../schemas/sender-state/v1.avsc', import.meta.url), 'utf8'));
 
 export function encodeRow(row: CommandRow): Buffer {
   return Buffer.concat([Buffer.from([STATE_VERSION]), v1.toBuffer(row)]);

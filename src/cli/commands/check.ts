@@ -5,7 +5,7 @@ import type { CheckResult } from '../../testing/check.ts';
 import { formatIssue } from '../../topology/issue.ts';
 import { commandConfig } from '../context.ts';
 import { topologyFolders } from '../folders.ts';
-import { parseSet } from '../topology.ts';
+import { parseSet, setOption } from '../topology.ts';
 
 export function check(command: Command): void {
   command
@@ -14,12 +14,7 @@ export function check(command: Command): void {
         'Without a folder: this one if it is a topology, else all in ./topologies. Exit code 1 where there is an error.',
     )
     .argument('[folder...]', 'topologies')
-    .option(
-      '--set <name=value>',
-      "sets one of the topologies' params; may be given again",
-      (value: string, all: string[]) => [...all, value],
-      [],
-    )
+    .addOption(setOption("the topologies'"))
     .option('--json', 'one JSON object: {topologies: [{folder, ok, name, hash, journeys, scenarios, errors, warnings}]}')
     .action((folders: string[], options: { set: string[]; json?: true }) => {
       const { config } = commandConfig(command);

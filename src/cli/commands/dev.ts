@@ -3,7 +3,7 @@ import { SHORT_PARAMS } from '../../dev/demo/options.ts';
 import { DURATION_FORM, parseDuration } from '../../topology/duration.ts';
 import { commandConfig, stopSignal } from '../context.ts';
 import { UsageError } from '../errors.ts';
-import { collect } from './process.ts';
+import { setOption } from '../topology.ts';
 
 interface DevFlags {
   readonly for?: string;
@@ -27,7 +27,7 @@ export function dev(command: Command): void {
     .option('--shoppers <n>', 'how many there are, 1 to 5000', '40')
     .option('--port <n>', 'port of the page; 0: the system chooses', '0')
     .option('--poison', 'now and then, a record that nobody can read')
-    .option('--set <name=value>', `sets one of the shop's params; may be given again (here: ${SHORT_PARAMS.join(', ')})`, collect, [])
+    .addOption(setOption("the shop's", ` (here: ${SHORT_PARAMS.join(', ')})`))
     .option('--log-level <level>', 'debug, info, warn or error (default: warn)')
     .action(async (flags: DevFlags) => {
       const { config, sources } = commandConfig(command);

@@ -18,7 +18,7 @@ import type { Silence } from '../explain/silence.ts';
 import { decisionText, silenceText, time } from '../explain/text.ts';
 import { kafkaLogOptions } from '../kafka.ts';
 import { openRegistry } from '../registry.ts';
-import { loadTopology } from '../topology.ts';
+import { loadTopology, setOption } from '../topology.ts';
 
 interface Options {
   readonly user: string;
@@ -47,12 +47,7 @@ export function explain(command: Command): void {
     .option('--journey <name>', 'only this journey')
     .option('--since <time>', 'only decisions since then: 2d, 6h, or 2025-06-02T09:00:00Z')
     .option('--topology <folder>', 'also explain the journeys of this topology that have decided nothing')
-    .option(
-      '--set <name=value>',
-      "sets one of the topology's params; may be given again",
-      (value: string, all: string[]) => [...all, value],
-      [],
-    )
+    .addOption(setOption("the topology's"))
     .option('--json', 'one JSON object: {user, partition, decisions: [{decision, outcomes}], silences}')
     .action(async (options: Options) => {
       const { config } = commandConfig(command);

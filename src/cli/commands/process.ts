@@ -4,7 +4,7 @@ import { UsageError } from '../errors.ts';
 import { processorObserver } from '../observers.ts';
 import { runStage } from '../run-stage.ts';
 import { openRuntime } from '../runtime.ts';
-import { loadTopology } from '../topology.ts';
+import { loadTopology, setOption } from '../topology.ts';
 import { topicNames } from '../../log/topics.ts';
 import { createProcessorStage } from '../../processor/stage.ts';
 
@@ -15,7 +15,7 @@ export function process(command: Command): void {
         'Start as many as you like with one prefix; they share the partitions. Ctrl-C or SIGTERM stops it gracefully.',
     )
     .option('--topology <folder>', 'what to notice and what to do; needed; see `lull check`')
-    .option('--set <name=value>', "sets one of the topology's params; may be given again", collect, [])
+    .addOption(setOption("the topology's"))
     .option('--state-folder <folder>', 'local store; may be lost (default: ./lull-state)')
     .option('--http-port <port>', 'port of /metrics, /healthz and /readyz (default: the system chooses; the log says which)')
     .option('--log-level <level>', 'debug, info, warn or error (default: info)')
@@ -42,8 +42,4 @@ export function process(command: Command): void {
         await runtime.close();
       }
     });
-}
-
-export function collect(value: string, before: readonly string[]): readonly string[] {
-  return [...before, value];
 }

@@ -7,7 +7,7 @@ import { formatIssue } from '../../topology/issue.ts';
 import { commandConfig } from '../context.ts';
 import { CommandError } from '../errors.ts';
 import { topologyFolders } from '../folders.ts';
-import { parseSet } from '../topology.ts';
+import { parseSet, setOption } from '../topology.ts';
 import { count } from './check.ts';
 
 export function test(command: Command): void {
@@ -17,12 +17,7 @@ export function test(command: Command): void {
         'Without a folder: this one if it is a topology, else all in ./topologies. Exit code 1 where a scenario fails.',
     )
     .argument('[folder...]', 'topologies')
-    .option(
-      '--set <name=value>',
-      "sets one of the topologies' params; may be given again",
-      (value: string, all: string[]) => [...all, value],
-      [],
-    )
+    .addOption(setOption("the topologies'"))
     .option('--filter <text>', 'only scenarios with this in their name, file or features')
     .option(
       '--json',

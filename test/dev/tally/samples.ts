@@ -1,27 +1,14 @@
 import type { SendCommand } from '../../../src/core/output.ts';
 import type { UserState } from '../../../src/core/state.ts';
+import { emptyState } from '../../../src/core/step.ts';
 
 const trigger = { topic: 'lull.timeline', partition: 0, offset: 1, eventId: 'e1' };
 
 /** A user of whom nothing is known, but for what is given. */
 export function userState(userId: string, over: Partial<UserState> & { readonly sessions?: number } = {}): UserState {
   const { sessions = 0, ...rest } = over;
-  return {
-    userId,
-    profile: {},
-    devices: [],
-    consent: {},
-    lifetime: { sessions, firstSeenAtMs: null, lastActivityAtMs: null, lastActivityAppendedAtMs: null },
-    session: null,
-    lastEventMs: 0,
-    recentEventIds: [],
-    trackers: {},
-    matches: [],
-    ledger: [],
-    entries: {},
-    tidyAtMs: null,
-    ...rest,
-  };
+  const empty = emptyState(userId);
+  return { ...empty, lifetime: { ...empty.lifetime, sessions }, ...rest };
 }
 
 export function windowOf(id: string): NonNullable<UserState['session']> {

@@ -1,5 +1,9 @@
-/** `npm run bench -- NAME [options]`: measurements, one JSON line each on stdout, progress on stderr. */
-const BENCHES: Readonly<Record<string, () => Promise<{ readonly run: (args: readonly string[]) => Promise<void> }>>> = {
+/** `npm run bench -- NAME [options]`: measurements, JSON lines on stdout, progress on stderr. */
+interface Bench {
+  readonly run: (args: readonly string[], signal: AbortSignal) => Promise<void>;
+}
+
+const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   w1: () => import('./w1.ts'),
 };
 
@@ -9,10 +13,13 @@ if (bench === undefined) {
   process.stderr.write(`Usage: npm run bench -- NAME [options]\nNAME is one of: ${Object.keys(BENCHES).join(', ')}\n`);
   process.exit(name === '--help' || name === '-h' ? 0 : 2);
 }
+const stopping = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stopping.abort(new Error(`ended by ${signal}`)));
 try {
-  await (await bench()).run(args);
+  await (await bench()).run(args, stopping.signal);
   process.exit();
 } catch (error) {
-  process.stderr.write(`bench ${name ?? ''}: ${error instanceof Error ? error.message : String(error)}\n`);
+  const reason: unknown = stopping.signal.aborted ? stopping.signal.reason : error;
+  process.stderr.write(`bench ${name ?? ''}: ${reason instanceof Error ? reason.message : String(reason)}\n`);
   process.exit(1);
 }

@@ -8,6 +8,7 @@ import type { Check, Content } from './output.ts';
 import { EvaluationError } from './program.ts';
 import type { Journey } from './program.ts';
 import { consentedChannels, needsDevice, reachableDevices } from './reach.ts';
+import { firstOther } from './moments.ts';
 import { entryKeyOf, recordEntry } from './reentry.ts';
 import type { Device, Match } from './state.ts';
 import { momentsOf } from './trackers.ts';
@@ -136,7 +137,7 @@ function checkCancels(turn: Turn, match: Match, journey: Journey, gate: Checks):
     for (const cancel of journey.cancelOn) {
       const tracker = turn.index.trackers.get(cancel.trackerId);
       if (cancel.goal !== goal || tracker === undefined || detail !== '') continue;
-      const moment = momentsOf(turn.state, tracker, match.key).find((m) => m.atMs >= fromMs && m.offset !== match.trigger.offset);
+      const moment = firstOther(momentsOf(turn.state, tracker, match.key), fromMs, match.trigger.offset);
       if (moment === undefined) continue;
       detail = `${cancel.label}, ${moment.atMs - match.trigger.occurredAtMs} ms after the trigger (offset ${moment.offset})`;
     }

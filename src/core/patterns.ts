@@ -7,7 +7,8 @@ import type { TriggerUse } from './program-index.ts';
 import { EvaluationError } from './program.ts';
 import type { Journey } from './program.ts';
 import type { Match, SessionSnapshot, SessionWindow, Trigger } from './state.ts';
-import { isBeyondMemory, momentsOf, wasNegated } from './trackers.ts';
+import { hasBetween } from './moments.ts';
+import { isBeyondMemory, momentsOf } from './trackers.ts';
 
 /**
  * The patterns. Each arms a `Match` with a deadline, or comes to the gate at once:
@@ -64,7 +65,7 @@ export function triggered(
       if (tracker !== undefined) {
         const moments = momentsOf(turn.state, tracker, key);
         const trigger = { atMs, offset: event.offset };
-        if (wasNegated(moments, trigger, dueMs)) return;
+        if (hasBetween(moments, trigger, dueMs)) return;
         if (isBeyondMemory(moments, trigger, tracker)) {
           decideUnevaluated(turn, match, journey, `more than ${tracker.tracker.cap} events behind it had come before it`, 'limit');
           return;

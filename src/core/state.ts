@@ -1,3 +1,4 @@
+import type { Moments } from './moments.ts';
 import type { Position, Properties, Scalar } from './event.ts';
 
 /**
@@ -18,8 +19,8 @@ export interface UserState {
   readonly lastEventMs: number;
   /** 52-bit hashes of the latest event ids, oldest first, at most `limits.recentEventIds`. */
   readonly recentEventIds: readonly number[];
-  /** Last moments of negated and cancelling events: tracker id -> correlation key ('' = per user) -> ascending by (atMs, offset). */
-  readonly trackers: Readonly<Record<string, Readonly<Record<string, readonly Moment[]>>>>;
+  /** Last moments of negated and cancelling events: tracker id -> correlation key ('' = per user) -> when. */
+  readonly trackers: Readonly<Record<string, Readonly<Record<string, Moments>>>>;
   /** Patterns that wait; each carries its deadline. */
   readonly matches: readonly Match[];
   /** What was sent (or reserved), newest last: caps, dedup, revocations. */
@@ -28,11 +29,6 @@ export interface UserState {
   readonly entries: Readonly<Record<string, number>>;
   /** When to look for what has expired in a user who never returns; null where nothing expires. */
   readonly tidyAtMs: number | null;
-}
-
-export interface Moment {
-  readonly atMs: number;
-  readonly offset: number;
 }
 
 export interface Device {

@@ -1,7 +1,8 @@
 import type { Turn } from './draft.ts';
 import { isForgotten } from './ledger.ts';
 import { entryKeyOf } from './reentry.ts';
-import type { Moment, UserState } from './state.ts';
+import { latestMoment, momentsSince, type Moments } from './moments.ts';
+import type { UserState } from './state.ts';
 import { floorOf } from './trackers.ts';
 
 /**
@@ -77,19 +78,19 @@ function entryEndMs(turn: Turn, name: string, atMs: number): number {
 function tidyTrackers(turn: Turn, ends: number[]): void {
   const { state, nowMs } = turn;
   if (isBare(state.trackers)) return;
-  const trackers: [string, Readonly<Record<string, readonly Moment[]>>][] = [];
+  const trackers: [string, Readonly<Record<string, Moments>>][] = [];
   for (const [id, lists] of Object.entries(state.trackers)) {
     const tracker = turn.index.trackers.get(id);
     // The topology in force no longer asks for it.
     if (tracker === undefined) continue;
     const floorMs = floorOf(turn, tracker);
-    const kept: [string, readonly Moment[]][] = [];
+    const kept: [string, Moments][] = [];
     let latestMs = 0;
     for (const [key, moments] of Object.entries(lists)) {
-      const living = moments.filter((moment) => moment.atMs >= floorMs);
+      const living = momentsSince(moments, floorMs);
       if (living.length === 0) continue;
-      kept.push([key, living.length === moments.length ? moments : living]);
-      latestMs = Math.max(latestMs, living.at(-1)!.atMs);
+      kept.push([key, living]);
+      latestMs = Math.max(latestMs, latestMoment(living).atMs);
     }
     if (kept.length === 0) continue;
     trackers.push([id, Object.fromEntries(kept)]);

@@ -6,7 +6,8 @@ import type { Event } from './event.ts';
 import { revoke } from './ledger.ts';
 import type { TrackerIndex, TrackerUse } from './program-index.ts';
 import { EvaluationError } from './program.ts';
-import type { Match, Moment, UserState } from './state.ts';
+import { isBehind, latestMoment, momentAt, momentCount, NO_MOMENTS, withMoment, type Moment, type Moments } from './moments.ts';
+import type { Match, UserState } from './state.ts';
 
 /**
  * Remembers when negating and cancelling events happened, and lets each new one work on what waits and on what was sent.
@@ -17,8 +18,7 @@ import type { Match, Moment, UserState } from './state.ts';
  * - A condition that cannot be evaluated counts as met: restraint, and a decision says so where a match falls for it.
  */
 
-const NONE: Readonly<Record<string, readonly Moment[]>> = Object.freeze({});
-const NO_MOMENTS: readonly Moment[] = Object.freeze([]);
+const NONE: Readonly<Record<string, Moments>> = Object.freeze({});
 
 /** Works through the trackers that this event's type concerns. Before any journey is triggered by it. */
 export function track(turn: Turn, event: Event, uses: readonly TrackerUse[], atMs: number): void {
@@ -49,30 +49,15 @@ export function track(turn: Turn, event: Event, uses: readonly TrackerUse[], atM
 }
 
 /** The moments kept for a match of `journeyKey`. */
-export function momentsOf(state: UserState, { tracker }: TrackerIndex, journeyKey: string): readonly Moment[] {
+export function momentsOf(state: UserState, { tracker }: TrackerIndex, journeyKey: string): Moments {
   const lists = own(state.trackers, tracker.id);
   if (lists === undefined) return NO_MOMENTS;
   return own(lists, tracker.key === null ? '' : journeyKey) ?? NO_MOMENTS;
 }
 
-/** Is there already a moment behind the trigger and before the deadline? */
-export function wasNegated(moments: readonly Moment[], trigger: Moment, deadlineMs: number): boolean {
-  for (let i = moments.length - 1; i >= 0; i--) {
-    const moment = moments[i]!;
-    if (!isBehind(moment, trigger)) return false;
-    if (moment.atMs < deadlineMs) return true;
-  }
-  return false;
-}
-
 /** More moments came behind the trigger than are kept: whether one of those before the deadline was among the forgotten cannot be known. */
-export function isBeyondMemory(moments: readonly Moment[], trigger: Moment, { tracker }: TrackerIndex): boolean {
-  return moments.length >= tracker.cap && isBehind(moments[0]!, trigger);
-}
-
-/** Of two events at one moment the one with the higher offset is the later one. */
-export function isBehind(moment: Moment, other: Moment): boolean {
-  return moment.atMs > other.atMs || (moment.atMs === other.atMs && moment.offset > other.offset);
+export function isBeyondMemory(moments: Moments, trigger: Moment, { tracker }: TrackerIndex): boolean {
+  return momentCount(moments) >= tracker.cap && isBehind(momentAt(moments, 0), trigger);
 }
 
 /** Moments before this are forgotten. */
@@ -95,32 +80,18 @@ function remember(turn: Turn, use: TrackerUse, key: string, moment: Moment): voi
   const lists = own(turn.state.trackers, tracker.id) ?? NONE;
   const before = own(lists, key);
   const room = before === undefined ? makeRoom(lists, floorMs, turn.program.limits.keysPerTracker) : lists;
-  const after = inserted(before ?? NO_MOMENTS, moment, floorMs, tracker.cap);
+  const after = withMoment(before ?? NO_MOMENTS, moment, floorMs, tracker.cap);
   turn.state.trackers = { ...turn.state.trackers, [tracker.id]: { ...room, [key]: after } };
 }
 
-/** In order, without what is forgotten, and at most `cap`: the latest stay. */
-function inserted(before: readonly Moment[], moment: Moment, floorMs: number, cap: number): readonly Moment[] {
-  let at = before.length;
-  while (at > 0 && isBehind(before[at - 1]!, moment)) at--;
-  let from = 0;
-  while (from < at && before[from]!.atMs < floorMs) from++;
-  from = Math.max(from, before.length + 1 - cap);
-  if (from > at) return before;
-  const after = before.slice(from, at);
-  after.push(moment);
-  for (let i = at; i < before.length; i++) after.push(before[i]!);
-  return after;
-}
-
 /** At the limit, keys whose moments are all forgotten go first, then the one whose last moment is the oldest. */
-function makeRoom(lists: Readonly<Record<string, readonly Moment[]>>, floorMs: number, limit: number): typeof lists {
+function makeRoom(lists: Readonly<Record<string, Moments>>, floorMs: number, limit: number): typeof lists {
   const entries = Object.entries(lists);
   if (entries.length < limit) return lists;
-  const living = entries.filter(([, moments]) => moments.at(-1)!.atMs >= floorMs);
+  const living = entries.filter(([, moments]) => latestMoment(moments).atMs >= floorMs);
   while (living.length >= limit) {
     let oldest = 0;
-    for (let i = 1; i < living.length; i++) if (isBehind(living[oldest]![1].at(-1)!, living[i]![1].at(-1)!)) oldest = i;
+    for (let i = 1; i < living.length; i++) if (isBehind(latestMoment(living[oldest]![1]), latestMoment(living[i]![1]))) oldest = i;
     living.splice(oldest, 1);
   }
   return Object.fromEntries(living);

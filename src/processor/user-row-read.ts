@@ -1,5 +1,6 @@
+import type { Moments } from '../core/moments.ts';
 import type { Scalar } from '../core/event.ts';
-import type { Consent, Device, LedgerEntry, Match, Moment, SessionSnapshot, SessionWindow, UserState } from '../core/state.ts';
+import type { Consent, Device, LedgerEntry, Match, SessionSnapshot, SessionWindow, UserState } from '../core/state.ts';
 import type { AttributeRow, ConsentRow, DeviceRow, EntryRow, LedgerRow, MatchRow, NumberRow, Ref, SessionRow } from './user-row.ts';
 import { ID_BYTES, type TrackedKeyRow, type UserRow, type WindowRow } from './user-row.ts';
 
@@ -109,9 +110,9 @@ function snapshot({ id, startMs, lastMs, count, counts, sums }: WindowRow, strin
 }
 
 function trackers(rows: readonly TrackedKeyRow[], strings: Strings): UserState['trackers'] {
-  const record: Record<string, Record<string, readonly Moment[]>> = {};
+  const record: Record<string, Record<string, Moments>> = {};
   let current: Ref = -1;
-  let lists: Record<string, readonly Moment[]> = {};
+  let lists: Record<string, Moments> = {};
   for (const { tracker, key, moments } of rows) {
     // The keys of one tracker stand together.
     if (tracker !== current) {
@@ -124,14 +125,14 @@ function trackers(rows: readonly TrackedKeyRow[], strings: Strings): UserState['
   return record;
 }
 
-function summed(flat: readonly number[]): readonly Moment[] {
-  const moments: Moment[] = [];
+function summed(flat: readonly number[]): Moments {
+  const moments: number[] = [];
   let atMs = 0;
   let offset = 0;
   for (let i = 0; i + 1 < flat.length; i += 2) {
     atMs += flat[i]!;
     offset += flat[i + 1]!;
-    moments.push({ atMs, offset });
+    moments.push(atMs, offset);
   }
   return moments;
 }

@@ -1,5 +1,6 @@
 import type { Properties } from '../core/event.ts';
-import type { LedgerEntry, Match, Moment, SessionSnapshot, SessionWindow, UserState } from '../core/state.ts';
+import type { Moments } from '../core/moments.ts';
+import type { LedgerEntry, Match, SessionSnapshot, SessionWindow, UserState } from '../core/state.ts';
 import type { AttributeRow, ConsentRow, DeviceRow, EntryRow, LedgerRow, MatchRow, NumberRow, Ref, SessionRow } from './user-row.ts';
 import { ID_BYTES, type TrackedKeyRow, type UserRow, type WindowRow } from './user-row.ts';
 
@@ -100,13 +101,14 @@ function trackers(record: UserState['trackers'], strings: Strings): TrackedKeyRo
   return rows;
 }
 
-function differences(moments: readonly Moment[]): number[] {
+function differences(moments: Moments): number[] {
   const flat: number[] = [];
   let atMs = 0;
   let offset = 0;
-  for (const moment of moments) {
-    flat.push(moment.atMs - atMs, moment.offset - offset);
-    ({ atMs, offset } = moment);
+  for (let i = 0; i < moments.length; i += 2) {
+    flat.push(moments[i]! - atMs, moments[i + 1]! - offset);
+    atMs = moments[i]!;
+    offset = moments[i + 1]!;
   }
   return flat;
 }

@@ -292,7 +292,7 @@ describe('the gate', () => {
         const before = outcome(state, program);
         const stricter: [UserState, Program][] = [
           [
-            { ...state, trackers: { ...state.trackers, extra: { [match.key]: [{ atMs: nowMs, offset: 999 }] } } },
+            { ...state, trackers: { ...state.trackers, extra: { [match.key]: [nowMs, 999] } } },
             {
               ...program,
               trackers: [...program.trackers, trackerOf('extra', ['b'], { key: journey.key })],
@@ -369,7 +369,7 @@ function candidates(): fc.Arbitrary<Candidate> {
         ...log.state,
         matches: [{ ...armed!, dueMs: triggeredAtMs + HOUR, trigger: { ...armed!.trigger, occurredAtMs: triggeredAtMs } }],
         trackers: {
-          c: { [c.key]: c.moments.map((ago, i) => ({ atMs: nowMs - ago, offset: 10 + i })).sort((a, b) => a.atMs - b.atMs) },
+          c: { [c.key]: c.moments.toSorted((a, b) => b - a).flatMap((ago, i) => [nowMs - ago, 10 + i]) },
         },
         consent: c.consent === null ? {} : { offers: { state: c.consent, atMs: 0, reason: null } },
         entries: c.entered === null ? {} : { [c.key === '' ? 'j' : `j/${c.key}`]: nowMs - c.entered },

@@ -3,9 +3,14 @@ import { createInterface } from 'node:readline';
 import { PARENT_PIPE } from './parent.ts';
 import { ProcessUsage } from './process-usage.ts';
 
-/** A process that is measured. It prints `first_ms=<epoch ms>` at its first record, and ends at SIGTERM, and when its stdin ends: as we do. */
+/**
+ * A process that is measured. It prints `ready`, waits for a line on stdin, prints `first_ms=<epoch ms>` at its first record, and ends at SIGTERM and
+ * when its stdin ends: as we do.
+ */
 export class Child {
   readonly usage: ProcessUsage;
+  /** Resolves when it waits for `go`, and when it is gone. */
+  readonly ready: Promise<void>;
   /** Resolves when it is gone. */
   readonly gone: Promise<void>;
   /** Epoch milliseconds of its first record; undefined until then. */
@@ -32,8 +37,11 @@ export class Child {
     });
     // A process that is gone takes no more words.
     this.#process.stdin.on('error', () => undefined);
+    const ready = Promise.withResolvers<undefined>();
+    this.ready = Promise.race([ready.promise, this.gone]);
     createInterface({ input: this.#process.stdout }).on('line', (line) => {
       this.#lines.push(line);
+      if (line === 'ready') ready.resolve(undefined);
       const match = /^first_ms=(\d+)$/.exec(line);
       if (match === null || this.firstMs !== undefined) return;
       this.cpuAtFirstS = this.usage.cpuSeconds();
@@ -55,10 +63,20 @@ export class Child {
     return this.usage.cpuSeconds() - this.cpuAtFirstS;
   }
 
+  go(): void {
+    this.#process.stdin.write('go\n');
+  }
+
   async stop(): Promise<void> {
     this.#process.kill('SIGTERM');
     const killer = setTimeout(() => this.#process.kill('SIGKILL'), 30_000);
     await this.gone;
     clearTimeout(killer);
   }
+}
+
+/** Lets them begin together, once each of them is ready. */
+export async function goTogether(children: readonly Child[]): Promise<void> {
+  await Promise.all(children.map(({ ready }) => ready));
+  for (const child of children) child.go();
 }

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { groupIdOf } from '../../src/engine/worker.ts';
 import type { Log } from '../../src/log/port.ts';
 import { specOf, topicNames, topicPlans, type TopicNames } from '../../src/log/topics.ts';
-import { Child } from './child.ts';
+import { Child, goTogether } from './child.ts';
 import type { ChildOptions } from './w1-child.ts';
 
 export interface LullOptions extends Omit<ChildOptions, 'profile'> {
@@ -47,13 +47,14 @@ export class LullSide {
     return side;
   }
 
-  start(): void {
+  async start(): Promise<void> {
     const { bootstrap, workers, fetchBytes, nodeFlags = [], live, topology, set } = this.#options;
     this.children = Array.from({ length: workers }, (_, worker) => {
       const json = JSON.stringify({ live, topology, set, profile: this.profiles[worker] } satisfies Record<keyof ChildOptions, unknown>);
       const args = [bootstrap, this.topics.timeline, this.#prefix, this.#stateFolder(worker), String(fetchBytes), json];
       return new Child(process.execPath, [...nodeFlags, join(import.meta.dirname, 'w1-child.ts'), ...args]);
     });
+    await goTogether(this.children);
   }
 
   get profiles(): readonly string[] {

@@ -17,7 +17,7 @@ import { Health } from '../../src/telemetry/health.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
 import { compileTopology } from '../../src/topology/compile.ts';
-import { endsWithParent } from './parent.ts';
+import { waitForParent } from './parent.ts';
 import { startProfiler } from './profiler.ts';
 
 /** What of the composition differs between workloads. */
@@ -49,7 +49,6 @@ const stopping = new AbortController();
 process.once('SIGTERM', () => {
   stopping.abort();
 });
-endsWithParent();
 const logger = createLogger({ level: 'warn' });
 const log = createKafkaLog({ brokers: bootstrap.split(','), clientId: prefix, logger });
 const { metrics } = createMetrics({ prefix });
@@ -60,6 +59,7 @@ const stage = createProcessorStage({
 });
 const store = await openRocksStore({ path: stateFolder, tables: [...stage.tables, META_TABLE] });
 const observer = engineObserver(stage.name, metrics, logger, new Health());
+await waitForParent();
 let hasBegun = false;
 let profiling: Promise<() => Promise<void>> | undefined;
 await new Worker({

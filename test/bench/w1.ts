@@ -64,7 +64,7 @@ export async function run(args: readonly string[], signal: AbortSignal): Promise
       nodeFlags: values['node-flags'].split(' ').filter((flag) => flag !== ''),
     });
     try {
-      side.start();
+      await side.start();
       const measured = await measureCatchUp(log, {
         ...{ topic, dispatchTopic: side.topics.dispatch, groupId: side.groupId, children: side.children, expected: expected.size },
         ...{ limitMs: Number(values['limit-s']) * 1000, signal },

@@ -42,11 +42,10 @@ export function readInput(codec: Codec, source: TopicPartition, record: LogRecor
 /** A forwarded event has its place in the log where it was forwarded to, and its first append time. */
 function readEvent(source: TopicPartition, record: LogRecord, value: ProductEvent, appendedAtMs: number, forwarded: boolean): Input {
   if (record.key === null) return refused('null_key', 'a product event without a key: its user has no order');
-  const user = Buffer.from(value.userId, 'utf8');
-  if (user.length === 0 || user.length > MAX_USER_ID_BYTES)
-    return refused('user_id_length', `userId has ${user.length} bytes, 1 to ${MAX_USER_ID_BYTES} are taken`);
-  // By bytes: keys that are not UTF-8 read as one and the same text, and stand on different partitions.
-  if (!record.key.equals(user)) return refused('key_mismatch', 'the record key is not its userId');
+  const userBytes = Buffer.byteLength(value.userId, 'utf8');
+  if (userBytes === 0 || userBytes > MAX_USER_ID_BYTES)
+    return refused('user_id_length', `userId has ${userBytes} bytes, 1 to ${MAX_USER_ID_BYTES} are taken`);
+  if (!isTextOf(record.key, value.userId)) return refused('key_mismatch', 'the record key is not its userId');
   return {
     kind: 'event',
     forwarded,
@@ -64,6 +63,11 @@ function readEvent(source: TopicPartition, record: LogRecord, value: ProductEven
       traceParent: record.headers?.['traceparent']?.toString('utf8') ?? null,
     },
   };
+}
+
+/** By bytes, in effect: keys that are not UTF-8 all read as the replacement character, and stand on different partitions. */
+function isTextOf(key: Buffer, text: string): boolean {
+  return key.toString('utf8') === text && (!text.includes('\ufffd') || key.equals(Buffer.from(text, 'utf8')));
 }
 
 function refused(reason: string, detail: string): Input {

@@ -1,7 +1,7 @@
 import type { Codec } from '../avro/codec.ts';
 import { ReservedEventError } from '../core/reserved.ts';
 import type { Event } from '../core/event.ts';
-import type { Timer, UserState } from '../core/state.ts';
+import type { UserState } from '../core/state.ts';
 import { isEmpty, NO_EFFECTS, type Step } from '../core/step.ts';
 import { sameTimers, timersOf, withoutTimer } from '../core/timers.ts';
 import { toError } from '../engine/errors.ts';
@@ -11,16 +11,15 @@ import type { PartitionStore, StoreOp } from '../store/port.ts';
 import { deadLetter, type Refusal } from '../engine/dead-letter.ts';
 import { Outbox, type ProcessorTopics } from './outbox.ts';
 import { Tally } from './tally.ts';
-import { indexed, indexOps, parseRow, timerChanges, TIMER_TABLE, type IndexedTimer } from './timer-index.ts';
+import { compareTimers, indexOps, isSameTimer, parseRow, timerKey, timersWithout, TIMER_TABLE, type UserTimer } from './timer-index.ts';
 import { TimerQueue } from './timer-queue.ts';
 import { encodeUserState } from './user-state-codec.ts';
-import { Users } from './users.ts';
+import { Users, type User } from './users.ts';
 
 /** A row or a command over this is refused: its record is rolled back alone. */
 export const MAX_ROW_BYTES = 256 * 1024;
 /** A transaction ends early at so many changed users and records. */
 const MAX_CHANGES = 10_000;
-const NO_CHANGES = { removed: [], added: [] } as const;
 
 /** A user's row has grown over `MAX_ROW_BYTES`, which only shows when it is encoded. */
 export class RowTooLargeError extends Error {
@@ -32,6 +31,8 @@ export interface OverlayOptions {
   readonly topics: ProcessorTopics;
   readonly store: PartitionStore;
   readonly source: TopicPartition;
+  /** Of the input topic. */
+  readonly partitions: number;
   readonly cachedUsers: number;
 }
 
@@ -52,26 +53,26 @@ export class Overlay {
 
   constructor(options: OverlayOptions) {
     this.#options = options;
-    this.users = new Users(options.store, options.cachedUsers);
+    this.users = new Users(options);
     this.timers = new TimerQueue((from, limit) => this.#loadTimers(from, limit));
     this.#outbox = new Outbox(options.codec, options.topics, options.source.partition);
   }
 
   get full(): boolean {
-    return this.users.changedCount + this.#outbox.records.length >= MAX_CHANGES;
+    return this.users.changed.length + this.#outbox.records.length >= MAX_CHANGES;
   }
 
   /** A step caused by a record. */
-  event(record: LogRecord, before: UserState, run: () => Step): void {
-    const refusal = this.#try(before, run, null);
+  event(record: LogRecord, user: User, run: () => Step): void {
+    const refusal = this.#try(user, run, null);
     if (refusal !== null) this.refuse(record, refusal);
   }
 
   /** A step caused by a timer that has left the queue. One that fails is disarmed with its dead letter, or it would fail at every tick. */
-  timer(record: LogRecord, before: UserState, timer: IndexedTimer, run: () => Step): void {
-    const refusal = this.#try(before, run, timer);
+  timer(record: LogRecord, user: User, timer: UserTimer, run: () => Step): void {
+    const refusal = this.#try(user, run, timer);
     if (refusal === null) return;
-    this.#apply(before, { state: withoutTimer(before, timer), effects: NO_EFFECTS }, timer);
+    this.#apply(user, withoutTimer(user.state, timer), timer);
     const { offset, timestampMs } = record;
     this.refuse({ offset, timestampMs, key: Buffer.from(timer.userId), value: null }, { ...refusal, reason: `timer_${refusal.reason}` });
   }
@@ -98,9 +99,9 @@ export class Overlay {
   output(position: InputPosition): Output {
     const rows: Row[] = [];
     const derived: StoreOp[] = [];
-    for (const [userId, { before, after }] of this.users.changed()) {
-      rows.push({ key: Buffer.from(userId), value: isEmpty(after) ? null : encodeRow(after) });
-      if (!sameTimers(before, after)) derived.push(...indexOps(userId, timersOf(before), timersOf(after)));
+    for (const { userId, state, before } of this.users.changed) {
+      rows.push({ key: Buffer.from(userId), value: isEmpty(state) ? null : encodeRow(state) });
+      if (before !== null && !sameTimers(before, state)) derived.push(...indexOps(userId, timersOf(before), timersOf(state)));
     }
     return { rows, records: this.#outbox.records, derived, position };
   }
@@ -118,19 +119,19 @@ export class Overlay {
     this.tally.clear();
   }
 
-  #try(before: UserState, run: () => Step, fired: IndexedTimer | null): Refusal | null {
+  #try(user: User, run: () => Step, fired: UserTimer | null): Refusal | null {
     try {
-      const step = run();
-      const records = this.#outbox.encode(step.effects);
+      const { state, effects } = run();
+      const records = effects === NO_EFFECTS ? [] : this.#outbox.encode(effects);
       for (const { topic, value } of records) {
         if ((value?.length ?? 0) > MAX_ROW_BYTES)
           throw new RowTooLargeError(`it makes a record of ${value?.length ?? 0} bytes for ${topic}`);
       }
-      if (this.careful) encodeRow(step.state);
+      if (this.careful) encodeRow(state);
       // First what can still throw (a due time that is no whole number has no key).
-      this.#apply(before, step, fired);
+      this.#apply(user, state, fired);
       this.#outbox.take(records);
-      this.tally.effects(step.effects);
+      this.tally.effects(effects);
       return null;
     } catch (thrown) {
       const error = toError(thrown);
@@ -139,36 +140,44 @@ export class Overlay {
     }
   }
 
-  #apply(before: UserState, { state }: Step, fired: IndexedTimer | null): void {
+  #apply(user: User, state: UserState, fired: UserTimer | null): void {
+    const { userId, state: before } = user;
     if (state === before) return;
-    const { removed, added } = sameTimers(before, state) ? NO_CHANGES : timerChanges(timersOf(before), timersOf(state));
-    const arming = added.map((timer) => indexed(state.userId, timer));
-    this.tally.sessionsOpened += state.lifetime.sessions - before.lifetime.sessions;
-    this.users.set(state.userId, state);
-    for (const timer of removed) {
-      // The timer that fires has left the queue already; a mark for it would swallow the next one with its key.
-      if (fired !== null && timer.dueMs === fired.dueMs && timer.id === fired.id) continue;
-      this.timers.disarm(indexed(state.userId, timer));
+    if (sameTimers(before, state)) {
+      this.users.set(user, state);
+    } else {
+      const [timersBefore, timers] = [timersOf(before), timersOf(state)];
+      const added = timersWithout(timers, timersBefore);
+      for (const { dueMs } of added) if (!Number.isSafeInteger(dueMs)) throw new Error(`it arms a timer that is due at ${dueMs}`);
+      this.users.set(user, state);
+      for (const timer of timersWithout(timersBefore, timers)) {
+        // The timer that fires has left the queue already.
+        if (fired === null || !isSameTimer(timer, fired)) this.timers.disarm({ userId, dueMs: timer.dueMs, id: timer.id });
+      }
+      for (const { dueMs, id } of added) this.timers.arm({ userId, dueMs, id });
     }
-    for (const timer of arming) this.timers.arm(timer);
+    this.tally.sessionsOpened += state.lifetime.sessions - before.lifetime.sessions;
   }
 
   /** The index as the batch sees it: the store's rows without changed users, and the changed users' timers. */
-  async #loadTimers(from: Buffer | null, limit: number): Promise<{ timers: IndexedTimer[]; last: Buffer | null }> {
-    const rows = await this.#options.store.scan(TIMER_TABLE, { ...(from === null ? {} : { gte: from }), limit });
-    const last = rows.length < limit ? null : (rows.at(-1)?.key ?? null);
-    const timers = rows.map((row) => parseRow(row.key, row.value)).filter((timer) => !this.users.isDirty(timer.userId));
-    const within = ({ key }: IndexedTimer): boolean =>
-      (from === null || Buffer.compare(key, from) >= 0) && (last === null || Buffer.compare(key, last) <= 0);
-    for (const [userId, { after }] of this.users.changed()) {
-      timers.push(...changedTimers(userId, timersOf(after)).filter(within));
+  async #loadTimers(from: UserTimer | null, limit: number): Promise<{ timers: UserTimer[]; last: UserTimer | null }> {
+    const range = from === null ? {} : { gte: behind(timerKey(from)) };
+    const rows = (await this.#options.store.scan(TIMER_TABLE, { ...range, limit })).map(({ key, value }) => parseRow(key, value));
+    const last = rows.length < limit ? null : (rows.at(-1) ?? null);
+    const timers = rows.filter(({ userId }) => (this.users.get(userId)?.before ?? null) === null);
+    for (const { userId, state } of this.users.changed) {
+      for (const { dueMs, id } of timersOf(state)) {
+        const timer = { userId, dueMs, id };
+        if ((from === null || compareTimers(timer, from) > 0) && (last === null || compareTimers(timer, last) <= 0)) timers.push(timer);
+      }
     }
     return { timers, last };
   }
 }
 
-function changedTimers(userId: string, timers: readonly Timer[]): IndexedTimer[] {
-  return timers.map((timer) => indexed(userId, timer));
+/** The least key behind this one. */
+function behind(key: Buffer): Buffer {
+  return Buffer.concat([key, Buffer.of(0)]);
 }
 
 function encodeRow(state: UserState): Buffer {

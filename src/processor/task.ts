@@ -7,7 +7,6 @@ import { timersOf } from '../core/timers.ts';
 import { FatalError, StateLostError, toError } from '../engine/errors.ts';
 import type { Commit, InputPosition, Row, StageTask, TaskContext } from '../engine/stage.ts';
 import type { LogRecord, TopicPartition } from '../log/port.ts';
-import { partitionFor } from '../log/partitioner.ts';
 import type { StoreOp } from '../store/port.ts';
 import { readInput, type Input } from './input.ts';
 import type { ProcessorObserver } from './observer.ts';
@@ -16,6 +15,7 @@ import { Overlay, RowTooLargeError } from './overlay.ts';
 import { Ticker } from './ticker.ts';
 import { indexOps } from './timer-index.ts';
 import { decodeUserState } from './user-state-codec.ts';
+import type { User } from './users.ts';
 
 /** Users loaded ahead of the timers that fire next. */
 const PREFETCH_TIMERS = 256;
@@ -67,7 +67,8 @@ export class ProcessorTask implements StageTask {
     this.#context = context;
     this.#source = { topic: options.inputTopic, partition: context.partition };
     const { codec, topics, cachedUsers } = options;
-    this.#overlay = new Overlay({ codec, topics, cachedUsers, store: context.store, source: this.#source });
+    const { store, partitions } = context;
+    this.#overlay = new Overlay({ codec, topics, cachedUsers, partitions, store, source: this.#source });
     this.#ticker = new Ticker(context.clock, options.tickTimeoutMs);
   }
 
@@ -116,11 +117,11 @@ export class ProcessorTask implements StageTask {
   }
 
   async process(batch: { readonly records: readonly LogRecord[]; readonly nextOffset: number }, commit: Commit): Promise<void> {
-    const { codec, maxEventBytes } = this.#options;
-    await codec.prepare(batch.records.map((record) => record.value));
-    const inputs = batch.records.map((record) => readInput(codec, this.#source, record, maxEventBytes));
-    await this.#overlay.users.load(new Set(inputs.flatMap((input) => (input.kind === 'event' ? [input.event.userId] : []))));
-    await this.#orCarefully(() => this.#takeAll(batch.records, inputs, batch.nextOffset, commit));
+    const { records, nextOffset } = batch;
+    await this.#options.codec.prepare(records.map((record) => record.value));
+    // A key is its user's id, or the record is refused.
+    await this.#overlay.users.load(records.flatMap(({ key }) => (key === null ? [] : key.toString('utf8'))));
+    await this.#orCarefully(() => this.#takeAll(records, nextOffset, commit));
     await this.#schedule();
   }
 
@@ -143,19 +144,27 @@ export class ProcessorTask implements StageTask {
     this.#overlay.rollback();
   }
 
-  async #takeAll(records: readonly LogRecord[], inputs: readonly Input[], nextOffset: number, commit: Commit): Promise<void> {
-    const { historical } = this.#options;
+  /** Each record is decoded when its turn comes, and forgotten behind it: what all of a batch's events hold would outlive a garbage collection or two. */
+  async #takeAll(records: readonly LogRecord[], nextOffset: number, commit: Commit): Promise<void> {
+    const { historical, codec, maxEventBytes } = this.#options;
     // The second time (see `#orCarefully`) the batch's first part may be committed.
     const from = this.#committed.offset;
-    for (const [i, input] of inputs.entries()) {
-      const record = records[i] as LogRecord;
+    const { users } = this.#overlay;
+    for (const record of records) {
       if (record.offset < from) continue;
-      if (historical !== null) await this.#passTime(record, record.timestampMs - historical.allowedLatenessMs, commit);
+      if (historical !== null) {
+        const horizonMs = record.timestampMs - historical.allowedLatenessMs;
+        if (this.#overlay.timers.mayBeDueBefore(horizonMs)) await this.#passTime(record, horizonMs, commit);
+      }
       this.#nowMs = Math.max(this.#nowMs, record.timestampMs);
-      if (input.kind === 'refused') this.#overlay.refuse(record, input.refusal);
-      else if (historical !== null && (input.kind === 'tick' || input.forwarded)) continue;
-      else if (input.kind === 'event') await this.#takeEvent(record, input.event);
-      else await this.#takeTick(record, input);
+      const input = readInput(codec, this.#source, record, maxEventBytes);
+      if (input.kind === 'event') {
+        if (historical !== null && input.forwarded) continue;
+        // Loaded with the batch, and perhaps dropped again when the batch took more than one commit.
+        const user = users.get(input.event.userId) ?? (await users.loaded(input.event.userId));
+        this.#takeEvent(record, user, input.event);
+      } else if (input.kind === 'refused') this.#overlay.refuse(record, input.refusal);
+      else if (historical === null) await this.#takeTick(record, input);
       if (this.#overlay.full) await this.#commit(commit, record.offset + 1);
     }
     await this.#commit(commit, nextOffset);
@@ -175,22 +184,18 @@ export class ProcessorTask implements StageTask {
     }
   }
 
-  async #takeEvent(record: LogRecord, event: Event): Promise<void> {
+  #takeEvent(record: LogRecord, user: User, event: Event): void {
     const { program, historical } = this.#options;
-    const { partition, partitions } = this.#context;
-    const home = partitionFor(record.key ?? Buffer.alloc(0), partitions);
-    if (home !== partition) {
+    const { tally } = this.#overlay;
+    if (user.home !== this.#context.partition) {
       if (historical === null) {
-        this.#overlay.forward(record, event, home);
+        this.#overlay.forward(record, event, user.home);
         return;
       }
-      this.#overlay.tally.wrongPartition++;
+      tally.wrongPartition++;
     }
-    const { users, tally } = this.#overlay;
-    if (!users.has(event.userId)) await users.load([event.userId]);
     tally.event(program.eventTypes.has(event.type) || event.type.startsWith('$') ? event.type : 'other');
-    const before = users.get(event.userId);
-    this.#overlay.event(record, before, () => onEvent(before, event, this.#nowMs, program));
+    this.#overlay.event(record, user, () => onEvent(user.state, event, this.#nowMs, program));
   }
 
   async #takeTick(record: LogRecord, tick: Extract<Input, { kind: 'tick' }>): Promise<void> {
@@ -221,11 +226,11 @@ export class ProcessorTask implements StageTask {
       if (timers.needsLoad) await timers.load();
       const timer = timers.peek();
       if (timer === undefined || timer.dueMs > dueMs) return;
-      if (!users.has(timer.userId)) await users.load(new Set(timers.ahead(dueMs, PREFETCH_TIMERS).map(({ userId }) => userId)));
+      if (users.get(timer.userId) === undefined) await users.load(timers.ahead(dueMs, PREFETCH_TIMERS).map(({ userId }) => userId));
+      const user = users.get(timer.userId) ?? (await users.loaded(timer.userId));
       timers.pop();
       if (historical === null) tally.timerFired((nowMs - timer.dueMs) / 1000);
-      const before = users.get(timer.userId);
-      this.#overlay.timer(record, before, timer, () => onTimer(before, timer, nowMs, program));
+      this.#overlay.timer(record, user, timer, () => onTimer(user.state, timer, nowMs, program));
     }
   }
 

@@ -6,59 +6,75 @@ export const TIMER_TABLE = 'timer';
 
 const DUE_BYTES = 8;
 
-/** A user's timer with its index key. The key's byte order is the firing order: due, user, timer id. */
-export interface IndexedTimer extends Timer {
+export interface UserTimer extends Timer {
   readonly userId: string;
-  readonly key: Buffer;
 }
 
-export function indexed(userId: string, timer: Timer): IndexedTimer {
-  const user = Buffer.from(userId, 'utf8');
-  const id = Buffer.from(timer.id, 'utf8');
-  const key = Buffer.allocUnsafe(DUE_BYTES + user.length + 1 + id.length);
-  key.writeBigUInt64BE(BigInt(Math.max(0, timer.dueMs)), 0);
-  user.copy(key, DUE_BYTES);
-  key[DUE_BYTES + user.length] = 0;
-  id.copy(key, DUE_BYTES + user.length + 1);
-  return { userId, dueMs: timer.dueMs, id: timer.id, key };
+/** The index key. Its byte order is the firing order: due, user, timer id. */
+export function timerKey({ userId, dueMs, id }: UserTimer): Buffer {
+  const userBytes = Buffer.byteLength(userId, 'utf8');
+  const key = Buffer.allocUnsafe(DUE_BYTES + userBytes + 1 + Buffer.byteLength(id, 'utf8'));
+  key.writeBigUInt64BE(BigInt(Math.max(0, dueMs)), 0);
+  key.write(userId, DUE_BYTES, 'utf8');
+  key[DUE_BYTES + userBytes] = 0;
+  key.write(id, DUE_BYTES + userBytes + 1, 'utf8');
+  return key;
 }
 
 /** The row's value is the user's length, since ids may hold any byte. */
-function insertOp(timer: IndexedTimer): StoreOp {
+function insertOp(timer: UserTimer): StoreOp {
   const value = Buffer.allocUnsafe(2);
   value.writeUInt16BE(Buffer.byteLength(timer.userId, 'utf8'), 0);
-  return { table: TIMER_TABLE, key: timer.key, value };
+  return { table: TIMER_TABLE, key: timerKey(timer), value };
 }
 
-function deleteOp(timer: IndexedTimer): StoreOp {
-  return { table: TIMER_TABLE, key: timer.key, value: null };
+function deleteOp(timer: UserTimer): StoreOp {
+  return { table: TIMER_TABLE, key: timerKey(timer), value: null };
 }
 
-export function parseRow(key: Buffer, value: Buffer): IndexedTimer {
+export function parseRow(key: Buffer, value: Buffer): UserTimer {
   const userEnd = DUE_BYTES + value.readUInt16BE(0);
   return {
     dueMs: Number(key.readBigUInt64BE(0)),
     userId: key.toString('utf8', DUE_BYTES, userEnd),
     id: key.toString('utf8', userEnd + 1),
-    key,
   };
 }
 
-export function compareTimers(a: IndexedTimer, b: IndexedTimer): number {
-  return a.dueMs - b.dueMs || Buffer.compare(a.key, b.key);
+/** The order of their keys, without making them. */
+export function compareTimers(a: UserTimer, b: UserTimer): number {
+  const byDue = Math.max(0, a.dueMs) - Math.max(0, b.dueMs);
+  if (byDue !== 0) return byDue;
+  return a.userId === b.userId ? compareUtf8(a.id, b.id) : compareUtf8(`${a.userId}\0${a.id}`, `${b.userId}\0${b.id}`);
 }
 
-/** Timers that came and went between two states of a user. */
-export function timerChanges(before: readonly Timer[], after: readonly Timer[]): { readonly removed: Timer[]; readonly added: Timer[] } {
-  const same = (a: Timer) => (b: Timer) => a.dueMs === b.dueMs && a.id === b.id;
-  return {
-    removed: before.filter((timer) => !after.some(same(timer))),
-    added: after.filter((timer) => !before.some(same(timer))),
-  };
+/** By their bytes in UTF-8: JavaScript's own order puts what needs a surrogate pair before U+E000, which comes first in bytes. */
+function compareUtf8(a: string, b: string): number {
+  if (a === b) return 0;
+  const shorter = Math.min(a.length, b.length);
+  let at = 0;
+  while (at < shorter && a.charCodeAt(at) === b.charCodeAt(at)) at++;
+  if (at === shorter) return a.length - b.length;
+  return rank(a.charCodeAt(at)) - rank(b.charCodeAt(at));
+}
+
+function rank(unit: number): number {
+  return unit >= 0xd800 && unit < 0xe000 ? unit + 0x1_0000 : unit;
+}
+
+export function isSameTimer(a: Timer, b: Timer): boolean {
+  return a.dueMs === b.dueMs && a.id === b.id;
+}
+
+/** The timers of `some` that are not in `others`. A user has a handful. */
+export function timersWithout(some: readonly Timer[], others: readonly Timer[]): Timer[] {
+  return some.filter((timer) => !others.some((other) => isSameTimer(timer, other)));
 }
 
 /** What the index needs to follow a user from one set of timers to another. */
 export function indexOps(userId: string, before: readonly Timer[], after: readonly Timer[]): StoreOp[] {
-  const { removed, added } = timerChanges(before, after);
-  return [...removed.map((timer) => deleteOp(indexed(userId, timer))), ...added.map((timer) => insertOp(indexed(userId, timer)))];
+  return [
+    ...timersWithout(before, after).map(({ dueMs, id }) => deleteOp({ userId, dueMs, id })),
+    ...timersWithout(after, before).map(({ dueMs, id }) => insertOp({ userId, dueMs, id })),
+  ];
 }

@@ -1,81 +1,98 @@
 import { emptyState } from '../core/step.ts';
 import type { UserState } from '../core/state.ts';
 import { StateLostError, toError } from '../engine/errors.ts';
+import { partitionFor } from '../log/partitioner.ts';
 import type { PartitionStore } from '../store/port.ts';
 import { decodeUserState } from './user-state-codec.ts';
 
 export const USER_TABLE = 'user';
 
-interface Dirty {
-  readonly before: UserState;
-  after: UserState;
+/** One user as the batch in work sees them. States are immutable, so a savepoint is the reference to one. */
+export interface User {
+  readonly userId: string;
+  readonly state: UserState;
+  /** The state at the last commit, where it has changed since; null where it has not. */
+  readonly before: UserState | null;
+  /** The partition where the id's hash belongs. */
+  readonly home: number;
+}
+
+type Cached = { -readonly [K in keyof User]: User[K] };
+
+export interface UsersOptions {
+  readonly store: PartitionStore;
+  /** Of the input topic. */
+  readonly partitions: number;
+  /** States kept in memory. */
+  readonly cachedUsers: number;
 }
 
 /**
- * The overlay: users' states as the batch in work sees them, over a cache of committed ones, over the store. States are immutable, so a
- * savepoint is the reference that `get` returned.
+ * The overlay: users' states as the batch in work sees them, over a cache of committed ones, over the store.
  *
- * The cache has two generations: what was not used since the last turn-over is dropped at the next. It lives and dies with the task.
+ * The cache has two generations: what was not used since the last turn-over is dropped at the next, which comes right behind a commit. It lives and dies
+ * with the task.
  */
 export class Users {
   readonly #store: PartitionStore;
+  readonly #partitions: number;
   readonly #perGeneration: number;
-  #young = new Map<string, UserState>();
-  #old = new Map<string, UserState>();
-  readonly #dirty = new Map<string, Dirty>();
+  #young = new Map<string, Cached>();
+  #old = new Map<string, Cached>();
+  #changed: Cached[] = [];
 
-  constructor(store: PartitionStore, cachedUsers: number) {
+  constructor({ store, partitions, cachedUsers }: UsersOptions) {
     this.#store = store;
+    this.#partitions = partitions;
     this.#perGeneration = Math.max(1, cachedUsers >> 1);
   }
 
-  /** Makes `get` possible for these users. @throws StateLostError where the store holds what is not a user's row */
+  /** Makes `get` possible for these users, until the next commit. @throws StateLostError where the store holds what is not a user's row */
   async load(userIds: Iterable<string>): Promise<void> {
-    const missing = [...userIds].filter((userId) => !this.has(userId));
-    if (missing.length === 0) return;
-    const rows = await this.#store.getMany(
-      USER_TABLE,
-      missing.map((userId) => Buffer.from(userId, 'utf8')),
-    );
+    const unknown = new Set<string>();
+    for (const userId of userIds) if (this.#find(userId) === undefined) unknown.add(userId);
+    if (unknown.size === 0) return;
+    const missing = [...unknown];
+    const keys = missing.map((userId) => Buffer.from(userId, 'utf8'));
+    const rows = await this.#store.getMany(USER_TABLE, keys);
     missing.forEach((userId, i) => {
       const row = rows[i] ?? null;
-      this.#young.set(userId, row === null ? emptyState(userId) : decoded(row, userId));
+      const state = row === null ? emptyState(userId) : decoded(row, userId);
+      this.#young.set(userId, { userId, state, before: null, home: partitionFor(keys[i]!, this.#partitions) });
     });
   }
 
-  has(userId: string): boolean {
-    return this.#dirty.has(userId) || this.#young.has(userId) || this.#old.has(userId);
+  async loaded(userId: string): Promise<User> {
+    await this.load([userId]);
+    const user = this.get(userId);
+    if (user === undefined) throw new Error('a user that was loaded is not there');
+    return user;
   }
 
-  get(userId: string): UserState {
-    const state = this.#dirty.get(userId)?.after ?? this.#committed(userId);
-    if (state === undefined) throw new Error('a user was read before it was loaded');
-    return state;
+  /** Undefined where it was not loaded since the last commit. */
+  get(userId: string): User | undefined {
+    return this.#find(userId);
   }
 
-  set(userId: string, state: UserState): void {
-    const dirty = this.#dirty.get(userId);
-    if (dirty !== undefined) dirty.after = state;
-    else this.#dirty.set(userId, { before: this.get(userId), after: state });
-  }
-
-  isDirty(userId: string): boolean {
-    return this.#dirty.has(userId);
+  /** `user` is what `get` has given since the last commit. */
+  set(user: User, state: UserState): void {
+    const cached: Cached = user;
+    if (cached.before === null) {
+      cached.before = cached.state;
+      this.#changed.push(cached);
+    }
+    cached.state = state;
   }
 
   /** Users changed since the last commit, in the order of their first change. */
-  changed(): IterableIterator<[string, Readonly<Dirty>]> {
-    return this.#dirty.entries();
-  }
-
-  get changedCount(): number {
-    return this.#dirty.size;
+  get changed(): readonly User[] {
+    return this.#changed;
   }
 
   /** The commit is done: what was changed is now what is. */
   committed(): void {
-    for (const [userId, { after }] of this.#dirty) this.#young.set(userId, after);
-    this.#dirty.clear();
+    for (const user of this.#changed) user.before = null;
+    this.#changed = [];
     if (this.#young.size > this.#perGeneration) {
       this.#old = this.#young;
       this.#young = new Map();
@@ -84,10 +101,14 @@ export class Users {
 
   /** Back to the last commit. */
   rollback(): void {
-    this.#dirty.clear();
+    for (const user of this.#changed) {
+      user.state = user.before ?? user.state;
+      user.before = null;
+    }
+    this.#changed = [];
   }
 
-  #committed(userId: string): UserState | undefined {
+  #find(userId: string): Cached | undefined {
     const young = this.#young.get(userId);
     if (young !== undefined) return young;
     const old = this.#old.get(userId);

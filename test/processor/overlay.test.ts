@@ -20,12 +20,11 @@ let overlay: Overlay;
 beforeEach(async () => {
   store = await createMemoryStore({ tables: [USER_TABLE, TIMER_TABLE] }).open(0);
   const source = { topic: 'lull.timeline', partition: 0 };
-  overlay = new Overlay({ codec: createCodec(), topics: topicNames('lull'), store, source, cachedUsers: 10 });
+  overlay = new Overlay({ codec: createCodec(), topics: topicNames('lull'), store, source, partitions: 1, cachedUsers: 10 });
 });
 
 async function becomes(state: UserState): Promise<void> {
-  await overlay.users.load([state.userId]);
-  overlay.event(RECORD, overlay.users.get(state.userId), () => ({ state, effects: NO_EFFECTS }));
+  overlay.event(RECORD, await overlay.users.loaded(state.userId), () => ({ state, effects: NO_EFFECTS }));
 }
 
 async function next(): Promise<number | undefined> {
@@ -37,7 +36,7 @@ test('a timer that fired can be armed again for the same moment', async () => {
   await overlay.timers.load();
   await becomes(waking('ann', 100));
   const timer = overlay.timers.pop()!;
-  overlay.timer(RECORD, overlay.users.get('ann'), timer, () => ({ state: waking('ann', null), effects: NO_EFFECTS }));
+  overlay.timer(RECORD, await overlay.users.loaded('ann'), timer, () => ({ state: waking('ann', null), effects: NO_EFFECTS }));
   await becomes(waking('ann', 100));
   expect(await next()).toBe(100);
 });
@@ -52,9 +51,8 @@ test('a timer that was moved before the index was read is read once, where it is
 });
 
 test('a step whose timer cannot be kept leaves nothing but its dead letter', async () => {
-  await overlay.users.load(['ann']);
   const step = { state: waking('ann', 0.5), effects: { ...NO_EFFECTS, lateSuppressions: 1 } };
-  overlay.event(RECORD, overlay.users.get('ann'), () => step);
+  overlay.event(RECORD, await overlay.users.loaded('ann'), () => step);
   const output = overlay.output({ offset: 2, nowMs: 1 });
   expect(output.rows).toEqual([]);
   expect(output.records.map(({ topic, headers }) => [topic, headers?.['lull-reason']?.toString()])).toEqual([

@@ -1,14 +1,16 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { compareTimers, indexed, type IndexedTimer } from '../../src/processor/timer-index.ts';
+import { compareTimers, timerKey, type UserTimer } from '../../src/processor/timer-index.ts';
 import { TimerQueue, type LoadTimers } from '../../src/processor/timer-queue.ts';
 
+const mark = (timer: UserTimer): string => timerKey(timer).toString('latin1');
+
 /** An index that answers as the store and the overlay together do. */
-function indexOf(timers: Map<string, IndexedTimer>): LoadTimers {
+function indexOf(timers: Map<string, UserTimer>): LoadTimers {
   return (from, limit) => {
-    const sorted = [...timers.values()].sort(compareTimers).filter((timer) => from === null || Buffer.compare(timer.key, from) >= 0);
+    const sorted = [...timers.values()].sort(compareTimers).filter((timer) => from === null || compareTimers(timer, from) > 0);
     const page = sorted.slice(0, limit);
-    return Promise.resolve({ timers: page, last: page.length < limit ? null : (page.at(-1)?.key ?? null) });
+    return Promise.resolve({ timers: page, last: page.length < limit ? null : (page.at(-1) ?? null) });
   };
 }
 
@@ -22,13 +24,13 @@ describe('the timer queue', () => {
   test('gives, over any arming, disarming and firing and in bounded memory, what a sorted list gives', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 200 }), fc.integer({ min: 4, max: 16 }), async (steps, max) => {
-        const model = new Map<string, IndexedTimer>();
+        const model = new Map<string, UserTimer>();
         const queue = new TimerQueue(indexOf(model), max, 3);
         for (const action of steps) {
           if (action.do === 'arm') {
-            const timer = indexed(`u${action.user}`, { dueMs: action.dueMs, id: 't' });
-            if (model.has(timer.key.toString('latin1'))) continue;
-            model.set(timer.key.toString('latin1'), timer);
+            const timer = { userId: `u${action.user}`, dueMs: action.dueMs, id: 't' };
+            if (model.has(mark(timer))) continue;
+            model.set(mark(timer), timer);
             queue.arm(timer);
           } else if (action.do === 'disarm') {
             const [mark, timer] = [...model][action.pick % Math.max(1, model.size)] ?? [];
@@ -39,8 +41,8 @@ describe('the timer queue', () => {
             await queue.load();
             const expected = [...model.values()].sort(compareTimers)[0];
             const got = queue.pop();
-            expect(got?.key.toString('latin1')).toBe(expected?.key.toString('latin1'));
-            if (got !== undefined) model.delete(got.key.toString('latin1'));
+            expect(got && mark(got)).toBe(expected && mark(expected));
+            if (got !== undefined) model.delete(mark(got));
           }
         }
         const rest: string[] = [];
@@ -48,8 +50,8 @@ describe('the timer queue', () => {
           await queue.load();
           const timer = queue.pop();
           if (timer === undefined) break;
-          model.delete(timer.key.toString('latin1'));
-          rest.push(timer.key.toString('latin1'));
+          model.delete(mark(timer));
+          rest.push(mark(timer));
         }
         expect(model.size).toBe(0);
         expect(rest).toEqual([...rest].sort());
@@ -59,10 +61,25 @@ describe('the timer queue', () => {
   });
 
   test('looks ahead without taking', async () => {
-    const timers = [3, 1, 2, 9].map((dueMs) => indexed('u', { dueMs, id: String(dueMs) }));
-    const queue = new TimerQueue(indexOf(new Map(timers.map((timer) => [timer.key.toString('latin1'), timer]))));
+    const timers = [3, 1, 2, 9].map((dueMs) => ({ userId: 'u', dueMs, id: String(dueMs) }));
+    const queue = new TimerQueue(indexOf(new Map(timers.map((timer) => [mark(timer), timer]))));
     await queue.load();
     expect(queue.ahead(5, 10).map((timer) => timer.dueMs)).toEqual([1, 2, 3]);
     expect(queue.pop()?.dueMs).toBe(1);
+  });
+});
+
+describe('the order of timers', () => {
+  const text = fc.string({ unit: 'binary', maxLength: 4 });
+  const timer = fc.record({ userId: text, dueMs: fc.integer({ min: 0, max: 3 }), id: text });
+
+  test('is the byte order of their keys, whatever the ids', () => {
+    fc.assert(
+      fc.property(timer, timer, (a, b) => {
+        expect(Math.sign(compareTimers(a, b))).toBe(Buffer.compare(timerKey(a), timerKey(b)));
+      }),
+    );
+    const [high, pair] = ['\uffff', '\u{10000}'].map((userId) => ({ userId, dueMs: 1, id: 't' })) as [UserTimer, UserTimer];
+    expect(compareTimers(high, pair)).toBeLessThan(0);
   });
 });

@@ -1,5 +1,6 @@
 import { beforeEach, expect, test } from 'vitest';
 import { emptyState } from '../../src/core/step.ts';
+import { partitionFor } from '../../src/log/partitioner.ts';
 import { createMemoryStore } from '../../src/store/memory/memory-store.ts';
 import type { PartitionStore } from '../../src/store/port.ts';
 import { encodeUserState } from '../../src/processor/user-state-codec.ts';
@@ -24,38 +25,41 @@ beforeEach(async () => {
 
 const at = (userId: string, lastEventMs: number) => ({ ...emptyState(userId), lastEventMs });
 
+const stateOf = (users: Users, userId: string) => users.get(userId)?.state.lastEventMs;
+
 test('a user is what the store has, until it is changed, until that is rolled back', async () => {
-  const users = new Users(store, 10);
-  await users.load(['ann', 'bob']);
-  expect([users.get('ann').lastEventMs, users.get('bob').lastEventMs]).toEqual([5, 0]);
-  users.set('ann', at('ann', 6));
-  users.set('ann', at('ann', 7));
-  expect([...users.changed()].map(([userId, { before, after }]) => [userId, before.lastEventMs, after.lastEventMs])).toEqual([
-    ['ann', 5, 7],
-  ]);
+  const users = new Users({ store, partitions: 4, cachedUsers: 10 });
+  await users.load(['ann', 'bob', 'ann']);
+  expect([stateOf(users, 'ann'), stateOf(users, 'bob'), reads]).toEqual([5, 0, 2]);
+  users.set(await users.loaded('ann'), at('ann', 6));
+  users.set(await users.loaded('ann'), at('ann', 7));
+  expect(users.changed.map(({ userId, before, state }) => [userId, before?.lastEventMs, state.lastEventMs])).toEqual([['ann', 5, 7]]);
   users.rollback();
-  expect([users.get('ann').lastEventMs, users.isDirty('ann')]).toEqual([5, false]);
+  expect([stateOf(users, 'ann'), users.get('ann')?.before, users.changed]).toEqual([5, null, []]);
 });
 
 test('what is committed is kept for those who come again, and others are forgotten in bounded time', async () => {
-  const users = new Users(store, 4);
-  await users.load(['ann']);
-  users.set('ann', at('ann', 6));
+  const users = new Users({ store, partitions: 4, cachedUsers: 4 });
+  users.set(await users.loaded('ann'), at('ann', 6));
   users.committed();
   for (let i = 0; i < 20; i++) {
     await users.load([`user-${i}`, 'ann']);
-    expect(users.get('ann').lastEventMs).toBe(6);
+    expect(stateOf(users, 'ann')).toBe(6);
     users.committed();
   }
   expect(reads).toBe(21);
-  expect(users.has('user-0')).toBe(false);
-  expect(users.has('user-19')).toBe(true);
+  expect(users.get('user-0')).toBeUndefined();
+  expect(users.get('user-19')).toBeDefined();
 });
 
 test('a changed user is never forgotten before its commit', async () => {
-  const users = new Users(store, 2);
-  await users.load(['ann']);
-  users.set('ann', at('ann', 9));
+  const users = new Users({ store, partitions: 4, cachedUsers: 2 });
+  users.set(await users.loaded('ann'), at('ann', 9));
   await users.load(Array.from({ length: 50 }, (_, i) => `user-${i}`));
-  expect(users.get('ann').lastEventMs).toBe(9);
+  expect(stateOf(users, 'ann')).toBe(9);
+});
+
+test('a user knows the partition where its hash belongs', async () => {
+  const users = new Users({ store, partitions: 4, cachedUsers: 2 });
+  for (const userId of ['ann', 'bob', 'zoë']) expect((await users.loaded(userId)).home).toBe(partitionFor(Buffer.from(userId), 4));
 });

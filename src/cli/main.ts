@@ -2,9 +2,12 @@
 import { readFileSync } from 'node:fs';
 import { CommanderError } from 'commander';
 import { COMMANDS } from './commands.ts';
-import { CommandError, UsageError } from './errors.ts';
+import { CommandError } from './errors.ts';
+import { isLogged, messageOf } from './final-error.ts';
 import { nodeProblem } from './node-version.ts';
 import { createProgram, exitCodeOf } from './program.ts';
+import type { Failure } from './workers/messages.ts';
+import { parentLink } from './workers/parent-link.ts';
 
 const { version, engines } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
   version: string;
@@ -17,6 +20,8 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   throw error;
 });
 
+// Before all else: a worker that is told to stop while it still loads must hear it.
+const parent = parentLink();
 let code = 0;
 try {
   const problem = nodeProblem(process.versions.node, engines.node);
@@ -25,18 +30,22 @@ try {
   if (typeof process.exitCode === 'number') code = process.exitCode;
 } catch (error) {
   code = exitCodeOf(error);
-  if (!(error instanceof CommanderError)) process.stderr.write(`${describe(error)}\n`);
+  if (parent !== undefined) await parent.failed(await failureOf(error, code));
+  // What is in the log is said once more only where somebody looks at it.
+  else if (!(error instanceof CommanderError) && (!isLogged(error) || process.stderr.isTTY)) process.stderr.write(`${asText(error)}\n`);
 }
 // Said and done: nothing that a library left open may hold the process. First everything that was written has to be out.
 for (const stream of [process.stdout, process.stderr]) await new Promise((resolve) => stream.write('', resolve));
 process.exit(code);
 
-/** One line per problem where we wrote the message, one line of anybody else's; where it came from is for those who ask. */
-function describe(error: unknown): string {
-  if (!(error instanceof Error)) return `lull: ${String(error)}`;
-  if (process.env['LULL_DEBUG'] === '1') return `lull: ${error.stack ?? error.message}`;
-  const lines = error.message.split('\n');
-  return (error instanceof UsageError || error instanceof CommandError ? lines : lines.slice(0, 1))
-    .map((line) => `lull: ${line}`)
-    .join('\n');
+/** What is wrong is in each line; where, if it was asked for, is not. */
+function asText(error: unknown): string {
+  return messageOf(error).replace(/^(?! +at )/gm, 'lull: ');
+}
+
+/** A worker's last word to its parent. */
+async function failureOf(error: unknown, exitCode: number): Promise<Omit<Failure, 'kind'>> {
+  const { classify, toError } = await import('../engine/errors.ts');
+  const isOurs = error instanceof CommandError || exitCode === 2;
+  return { message: messageOf(error), exitCode, isFatal: isOurs || classify(toError(error)).kind === 'fatal', isForLog: isLogged(error) };
 }

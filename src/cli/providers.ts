@@ -1,14 +1,9 @@
 import { readFileSync } from 'node:fs';
-import { FcmProvider } from '../senders/fcm.ts';
-import { fcmServiceAccount } from '../senders/fcm-credential.ts';
 import type { Provider } from '../senders/provider.ts';
 import type { VapidKey } from '../senders/vapid.ts';
-import { WebPushProvider } from '../senders/webpush.ts';
 import type { Config } from './config.ts';
 import { UsageError } from './errors.ts';
-
-export const PROVIDERS = ['fcm', 'webpush'] as const;
-export type ProviderName = (typeof PROVIDERS)[number];
+import type { ProviderName } from './provider-names.ts';
 
 /** @throws UsageError when a setting that the provider needs is missing, or its file is not what it should be */
 export async function openProvider(name: ProviderName, config: Config): Promise<Provider> {
@@ -23,6 +18,8 @@ export async function openProvider(name: ProviderName, config: Config): Promise<
 async function openFcm({ fcmCredentialsFile: file }: Config): Promise<Provider> {
   if (file === undefined)
     throw new UsageError('fcm needs the key file of a Google service account: --fcm-credentials-file FILE (or LULL_FCM_CREDENTIALS_FILE)');
+  // Each provider's libraries are loaded by its own sender only.
+  const [{ FcmProvider }, { fcmServiceAccount }] = await Promise.all([import('../senders/fcm.ts'), import('../senders/fcm-credential.ts')]);
   try {
     return new FcmProvider(await fcmServiceAccount(file));
   } catch (error) {
@@ -30,11 +27,12 @@ async function openFcm({ fcmCredentialsFile: file }: Config): Promise<Provider> 
   }
 }
 
-function openWebPush({ vapidKeysFile: file, vapidSubject: subject }: Config): Provider {
+async function openWebPush({ vapidKeysFile: file, vapidSubject: subject }: Config): Promise<Provider> {
   if (file === undefined || subject === undefined)
     throw new UsageError(
       'webpush needs --vapid-keys-file FILE (JSON {"publicKey", "privateKey"}; `npx web-push generate-vapid-keys --json` makes one) and --vapid-subject mailto:YOU',
     );
+  const { WebPushProvider } = await import('../senders/webpush.ts');
   try {
     return new WebPushProvider({ vapid: { subject, keys: vapidKeys(JSON.parse(readFileSync(file, 'utf8'))) } });
   } catch (error) {

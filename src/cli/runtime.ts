@@ -3,9 +3,8 @@ import { checkSchemas } from '../avro/register.ts';
 import { createKafkaLog } from '../log/kafka/log.ts';
 import type { Log } from '../log/port.ts';
 import { Health } from '../telemetry/health.ts';
-import { createLogger, type Logger } from '../telemetry/logger.ts';
+import type { Logger } from '../telemetry/logger.ts';
 import { createMetrics, type MetricsRegistry } from '../telemetry/metrics.ts';
-import { serveTelemetry, type TelemetryServer } from '../telemetry/server.ts';
 import type { Config } from './config.ts';
 import { kafkaLogOptions } from './kafka.ts';
 import { openRegistry } from './registry.ts';
@@ -16,10 +15,11 @@ export interface Runtime {
   readonly config: Config;
   readonly log: Log;
   readonly codec: Codec;
+  /** Of every topic. */
+  readonly partitions: number;
   readonly logger: Logger;
   readonly metrics: MetricsRegistry;
   readonly health: Health;
-  readonly telemetry: TelemetryServer;
   close(): Promise<void>;
 }
 
@@ -27,22 +27,14 @@ export interface Runtime {
  * Opens them, after checking that topics and schemas are there and right: nothing has begun when this fails.
  * @throws UsageError, CommandError, LogUnavailableError, RegistryUnavailableError: one clear line each
  */
-export async function openRuntime(config: Config): Promise<Runtime> {
-  const logger = createLogger({ level: config.logLevel }).child({ app: config.prefix });
+export async function openRuntime(config: Config, logger: Logger): Promise<Runtime> {
   const log = createKafkaLog({ ...kafkaLogOptions(config), logger });
   try {
     const registry = openRegistry(config);
-    await requireTopics(log.admin, config);
+    const partitions = await requireTopics(log.admin, config);
     const codec = createCodec({ registry, ids: await checkSchemas(registry) });
     const metrics = createMetrics({ prefix: config.prefix });
-    const health = new Health();
-    const telemetry = await serveTelemetry({ host: config.httpHost, port: config.httpPort, metrics, health });
-    logger.info({ url: telemetry.url }, 'metrics, liveness and readiness are served');
-    const close = async (): Promise<void> => {
-      await telemetry.close();
-      await log.close();
-    };
-    return { config, log, codec, logger, metrics, health, telemetry, close };
+    return { config, log, codec, partitions, logger, metrics, health: new Health(), close: () => log.close() };
   } catch (error) {
     await log.close();
     throw error;

@@ -40,6 +40,12 @@ export const SETTINGS = {
   kafkaSaslPassword: secret({ doc: 'password at the brokers' }),
   partitions: integer({ doc: 'partitions of every topic that is created; fixed for life', default: 24, min: 1, max: 10_000 }),
   replicationFactor: integer({ doc: 'replicas of every topic that is created', default: 3, min: 1, max: 32 }),
+  workers: integer({
+    doc: 'processes that share the work on this machine, at most one per partition; 1: without a parent. Default: the cores that it may use',
+    default: 1,
+    min: 1,
+    max: 1024,
+  }),
   stateFolder: text({ doc: 'local stores; may be lost, and is then restored from the changelogs', default: './lull-state' }),
   httpHost: text({ doc: 'where /metrics, /healthz and /readyz are served', default: '127.0.0.1' }),
   httpPort: integer({ doc: 'their port; 0: the system chooses one, and the log says which', default: 0, min: 0, max: 65_535 }),

@@ -44,7 +44,8 @@ const UNBOUNDED = new Set(['partition']);
 
 /** Makes one metric in a registry. */
 export function instrument(registry: Registry, definition: AnyDefinition): Count<string> | Level<string> | Distribution<string> {
-  const options = { name: `lull_${definition.name}`, help: definition.help, labelNames: definition.labels, registers: [registry] };
+  const { name, help, labels: labelNames } = definition;
+  const options = { name: `lull_${name}`, help, labelNames, registers: [registry], aggregator: acrossWorkers(definition) };
   const bounded = labelBound();
   switch (definition.kind) {
     case 'count': {
@@ -60,6 +61,14 @@ export function instrument(registry: Registry, definition: AnyDefinition): Count
       return { observe: (labels, value) => histogram.observe(bounded(labels), value) };
     }
   }
+}
+
+/**
+ * What the metrics of several workers make together: the sum. But a partition lives in one of them, and where two name it (one that has just lost it, and one
+ * that has just got it), their sum is nobody's.
+ */
+function acrossWorkers({ kind, labels }: AnyDefinition): 'sum' | 'max' {
+  return kind === 'level' && labels.includes('partition') ? 'max' : 'sum';
 }
 
 function labelBound(): (labels: Readonly<Record<string, string>>) => Record<string, string> {

@@ -22,7 +22,7 @@ const ALLOWED = new Set([
     'bytes',
   ],
   ...['reason', 'code', 'class', 'channel', 'journey', 'step', 'topology', 'topologyHash', 'attempt', 'count', 'seconds', 'ms', 'signal'],
-  ...['subject', 'schemaId', 'user'],
+  ...['subject', 'schemaId', 'user', 'worker', 'workers'],
 ]);
 
 export const REDACTED = '[redacted]';

@@ -10,17 +10,27 @@ export interface Logger {
   info(fields: object, message: string): void;
   warn(fields: object, message: string): void;
   error(fields: object, message: string): void;
+  /** The last line of a process that ends by an error. */
+  fatal(fields: object, message: string): void;
   /** The same logger with these fields in each line. */
   child(fields: Record<string, string | number>): Logger;
 }
 
 export interface LoggerOptions {
   readonly level: LogLevel;
-  /** Default stderr: stdout is for results. Written at once, so that the last line before an exit is there. */
-  readonly to?: DestinationStream;
+  /** Default `stderrLines()`. */
+  readonly to?: LineSink;
 }
 
-export function createLogger({ level, to = destination({ fd: 2, sync: true }) }: LoggerOptions): Logger {
+/** Takes whole lines, each with its newline. */
+export type LineSink = DestinationStream;
+
+/** stderr, because stdout is for results. Written at once, so that the last line before an exit is there. */
+export function stderrLines(): LineSink {
+  return destination({ fd: 2, sync: true });
+}
+
+export function createLogger({ level, to = stderrLines() }: LoggerOptions): Logger {
   const root = pino(
     {
       level,
@@ -42,6 +52,7 @@ function wrap(inner: PinoLogger): Logger {
     info: (fields, message) => inner.info(fields, message),
     warn: (fields, message) => inner.warn(fields, message),
     error: (fields, message) => inner.error(fields, message),
+    fatal: (fields, message) => inner.fatal(fields, message),
     child: (fields) => wrap(inner.child(allowedFields(fields))),
   };
 }
@@ -49,4 +60,4 @@ function wrap(inner: PinoLogger): Logger {
 const nothing = (): void => undefined;
 
 /** The null twin. */
-export const noLogger: Logger = { debug: nothing, info: nothing, warn: nothing, error: nothing, child: () => noLogger };
+export const noLogger: Logger = { debug: nothing, info: nothing, warn: nothing, error: nothing, fatal: nothing, child: () => noLogger };

@@ -1,6 +1,8 @@
 import { Registry, collectDefaultMetrics } from 'prom-client';
 import { instrument } from './instruments.ts';
 import type { AnyDefinition, CountDefinition, DistributionDefinition, InstrumentOf, LevelDefinition } from './instruments.ts';
+import type { MetricsSource } from './server.ts';
+import type { MetricsSnapshot } from './worker-metrics.ts';
 
 const count = <const L extends string>(name: string, help: string, ...labels: L[]): CountDefinition<L> => ({
   kind: 'count',
@@ -62,23 +64,51 @@ export const METRICS = {
   sendSeconds: distribution('send_seconds', 'One attempt on a device', WORK, 'provider'),
 } as const satisfies Record<string, AnyDefinition>;
 
-export type Metrics = { readonly [K in keyof typeof METRICS]: InstrumentOf<(typeof METRICS)[K]> };
+/** Of the parent of several workers; theirs are added to these. */
+export const SUPERVISOR_METRICS = {
+  restarts: count('worker_restarts_total', 'How often a worker was started again after it had ended by itself', 'worker'),
+  workers: level('workers', 'Worker processes, by state; waiting: for its next start, after it ended', 'state'),
+  unanswered: count('worker_scrapes_unanswered_total', 'Scrapes that a worker did not answer in time; its gauges were left out', 'worker'),
+} as const satisfies Record<string, AnyDefinition>;
 
-export interface MetricsRegistry {
-  readonly metrics: Metrics;
-  /** In Prometheus' text format. */
-  render(): Promise<string>;
-  readonly contentType: string;
+type Instruments<D extends Record<string, AnyDefinition>> = { readonly [K in keyof D]: InstrumentOf<D[K]> };
+export type Metrics = Instruments<typeof METRICS>;
+export type SupervisorMetrics = Instruments<typeof SUPERVISOR_METRICS>;
+
+export interface Registered<M> extends MetricsSource {
+  readonly metrics: M;
+  /** All values as they are now, as plain data. */
+  snapshot(): Promise<MetricsSnapshot>;
+}
+export type MetricsRegistry = Registered<Metrics>;
+
+interface MetricsOptions {
+  /** Labels each metric, as `app`. */
+  readonly prefix: string;
 }
 
-/** The metrics of one process; `prefix` labels each of them, as `app`. */
-export function createMetrics({ prefix }: { readonly prefix: string }): MetricsRegistry {
+/** The metrics of one process. */
+export function createMetrics(options: MetricsOptions): MetricsRegistry {
+  return register(METRICS, options);
+}
+
+/** The metrics of the parent of several workers. */
+export function createSupervisorMetrics(options: MetricsOptions): Registered<SupervisorMetrics> {
+  return register(SUPERVISOR_METRICS, options);
+}
+
+function register<const D extends Record<string, AnyDefinition>>(definitions: D, { prefix }: MetricsOptions): Registered<Instruments<D>> {
   const registry = new Registry();
   registry.setDefaultLabels({ app: prefix });
   // Memory, CPU, event loop and garbage collection of the process.
   collectDefaultMetrics({ register: registry });
-  const metrics = Object.fromEntries(Object.entries(METRICS).map(([name, definition]) => [name, instrument(registry, definition)]));
-  return { metrics: metrics as unknown as Metrics, render: () => registry.metrics(), contentType: registry.contentType };
+  const metrics = Object.fromEntries(Object.entries(definitions).map(([name, definition]) => [name, instrument(registry, definition)]));
+  return {
+    metrics: metrics as unknown as Instruments<D>,
+    render: () => registry.metrics(),
+    contentType: registry.contentType,
+    snapshot: async () => (await registry.getMetricsAsJSON()) as unknown as MetricsSnapshot,
+  };
 }
 
 const nothing = (): void => undefined;

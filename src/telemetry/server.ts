@@ -1,14 +1,26 @@
-import { fastify } from 'fastify';
-import type { FastifyReply } from 'fastify';
-import type { Health, HealthReport } from './health.ts';
-import type { MetricsRegistry } from './metrics.ts';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { HealthReport } from './health.ts';
+
+/** What `/metrics` shows. */
+export interface MetricsSource {
+  /** In Prometheus' text format. */
+  render(): Promise<string>;
+  readonly contentType: string;
+}
+
+/** What `/healthz` and `/readyz` answer. */
+export interface HealthSource {
+  live(): HealthReport | Promise<HealthReport>;
+  ready(): HealthReport | Promise<HealthReport>;
+}
 
 export interface TelemetryServerOptions {
   readonly host: string;
   /** 0: the system chooses. */
   readonly port: number;
-  readonly metrics: MetricsRegistry;
-  readonly health: Health;
+  readonly metrics: MetricsSource;
+  readonly health: HealthSource;
 }
 
 export interface TelemetryServer {
@@ -17,19 +29,41 @@ export interface TelemetryServer {
   close(): Promise<void>;
 }
 
+interface Reply {
+  readonly code: number;
+  readonly type: string;
+  readonly body: string;
+}
+
 /**
- * Serves `/metrics`, `/healthz` and `/readyz`; 503 with the problems as JSON where something is wrong.
+ * Serves `/metrics`, `/healthz` and `/readyz`; 503 with the problems as JSON where something is wrong. Three pages need no framework, and each process
+ * of a platform would carry it.
  * @throws Error that names the address when it cannot be listened on
  */
 export async function serveTelemetry({ host, port, metrics, health }: TelemetryServerOptions): Promise<TelemetryServer> {
-  // Scrapers keep their connections: without this, closing would wait for them.
-  const server = fastify({ forceCloseConnections: true });
-  server.get('/metrics', async (_request, reply) => reply.type(metrics.contentType).send(await metrics.render()));
-  server.get('/healthz', (_request, reply) => answer(reply, health.live()));
-  server.get('/readyz', (_request, reply) => answer(reply, health.ready()));
+  const pages: Readonly<Record<string, () => Promise<Reply>>> = {
+    '/metrics': async () => ({ code: 200, type: metrics.contentType, body: await metrics.render() }),
+    '/healthz': async () => healthReply(await health.live()),
+    '/readyz': async () => healthReply(await health.ready()),
+  };
+  const server = createServer((request, response) => {
+    const page = pages[(request.url ?? '').split('?')[0] ?? ''];
+    const isRead = request.method === 'GET' || request.method === 'HEAD';
+    const reply = !isRead
+      ? json(405, { error: 'GET only' })
+      : (page?.() ?? json(404, { error: `there are ${Object.keys(pages).join(', ')}` }));
+    Promise.resolve(reply)
+      .catch((error: unknown) => json(500, { error: error instanceof Error ? error.message : String(error) }))
+      .then(
+        ({ code, type, body }) => response.writeHead(code, { 'content-type': type }).end(body),
+        () => response.destroy(),
+      );
+  });
   try {
-    const url = await server.listen({ host, port });
-    return { url, close: () => server.close() };
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen(port, host, resolve);
+    });
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? String(error);
     throw new Error(
@@ -37,8 +71,22 @@ export async function serveTelemetry({ host, port, metrics, health }: TelemetryS
       { cause: error },
     );
   }
+  const { address, port: taken, family } = server.address() as AddressInfo;
+  return {
+    url: `http://${family === 'IPv6' ? `[${address}]` : address}:${taken}`,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        // Scrapers keep their connections: without this, closing would wait for them.
+        server.closeAllConnections();
+      }),
+  };
 }
 
-function answer(reply: FastifyReply, { isGood, problems }: HealthReport): FastifyReply {
-  return reply.code(isGood ? 200 : 503).send({ status: isGood ? 'ok' : 'not ok', problems });
+function healthReply({ isGood, problems }: HealthReport): Reply {
+  return json(isGood ? 200 : 503, { status: isGood ? 'ok' : 'not ok', problems });
+}
+
+function json(code: number, body: object): Reply {
+  return { code, type: 'application/json; charset=utf-8', body: JSON.stringify(body) };
 }

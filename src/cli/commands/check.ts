@@ -5,7 +5,7 @@ import type { CheckResult } from '../../testing/check.ts';
 import { formatIssue } from '../../topology/issue.ts';
 import { commandConfig } from '../context.ts';
 import { topologyFolders } from '../folders.ts';
-import { parseSet, setOption } from '../topology.ts';
+import { parseSet, setOption } from '../set-option.ts';
 
 export function check(command: Command): void {
   command

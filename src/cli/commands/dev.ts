@@ -3,7 +3,7 @@ import { SHORT_PARAMS } from '../../dev/demo/options.ts';
 import { DURATION_FORM, parseDuration } from '../../topology/duration.ts';
 import { commandConfig, stopSignal } from '../context.ts';
 import { UsageError } from '../errors.ts';
-import { setOption } from '../topology.ts';
+import { setOption } from '../set-option.ts';
 
 interface DevFlags {
   readonly for?: string;

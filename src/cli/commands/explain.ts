@@ -18,7 +18,8 @@ import type { Silence } from '../explain/silence.ts';
 import { decisionText, silenceText, time } from '../explain/text.ts';
 import { kafkaLogOptions } from '../kafka.ts';
 import { openRegistry } from '../registry.ts';
-import { loadTopology, setOption } from '../topology.ts';
+import { setOption } from '../set-option.ts';
+import { loadTopology } from '../topology.ts';
 
 interface Options {
   readonly user: string;

@@ -1,12 +1,8 @@
 import type { Command } from 'commander';
-import { commandConfig, stopSignal } from '../context.ts';
+import { commandConfig } from '../context.ts';
 import { UsageError } from '../errors.ts';
-import { processorObserver } from '../observers.ts';
-import { runStage } from '../run-stage.ts';
-import { openRuntime } from '../runtime.ts';
-import { loadTopology, setOption } from '../topology.ts';
-import { topicNames } from '../../log/topics.ts';
-import { createProcessorStage } from '../../processor/stage.ts';
+import { runService } from '../service.ts';
+import { setOption } from '../set-option.ts';
 
 export function process(command: Command): void {
   command
@@ -16,30 +12,14 @@ export function process(command: Command): void {
     )
     .option('--topology <folder>', 'what to notice and what to do; needed; see `lull check`')
     .addOption(setOption("the topology's"))
-    .option('--state-folder <folder>', 'local store; may be lost (default: ./lull-state)')
+    .option('--workers <n>', 'processes that share the work (default: the cores that may be used)')
+    .option('--state-folder <folder>', 'local stores; may be lost (default: ./lull-state)')
     .option('--http-port <port>', 'port of /metrics, /healthz and /readyz (default: the system chooses; the log says which)')
     .option('--log-level <level>', 'debug, info, warn or error (default: info)')
-    .action(async (options: { topology?: string; set: readonly string[] }) => {
+    .action(async ({ topology, set }: { topology?: string; set: readonly string[] }) => {
       // Not a required option: commander would then miss to say that what was written instead is unknown.
-      if (options.topology === undefined) throw new UsageError('which topology? --topology FOLDER, for example --topology topologies/shop');
+      if (topology === undefined) throw new UsageError('which topology? --topology FOLDER, for example --topology topologies/shop');
       const { config } = commandConfig(command);
-      const { program } = loadTopology(options.topology, config.prefix, options.set);
-      const stopping = stopSignal();
-      const runtime = await openRuntime(config);
-      try {
-        const { log, codec, metrics, logger } = runtime;
-        logger.info({ topology: program.name, topologyHash: program.hash }, 'processing');
-        const topics = topicNames(config.prefix);
-        await runStage(
-          runtime,
-          createProcessorStage({
-            ...{ program, codec, log, topics, observer: processorObserver(metrics.metrics, logger) },
-            tickTimeoutMs: config.transactionTimeoutMs,
-          }),
-          stopping,
-        );
-      } finally {
-        await runtime.close();
-      }
+      await runService(config, async () => (await import('../services/processor.ts')).processorService(config, topology, set));
     });
 }

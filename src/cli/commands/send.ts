@@ -1,12 +1,8 @@
 import type { Command } from 'commander';
-import { commandConfig, stopSignal } from '../context.ts';
+import { commandConfig } from '../context.ts';
 import { UsageError } from '../errors.ts';
-import { senderObserver } from '../observers.ts';
-import { openProvider, PROVIDERS } from '../providers.ts';
-import { runStage } from '../run-stage.ts';
-import { openRuntime } from '../runtime.ts';
-import { topicNames } from '../../log/topics.ts';
-import { createSenderStage } from '../../senders/stage.ts';
+import { PROVIDERS } from '../provider-names.ts';
+import { runService } from '../service.ts';
 
 export function send(command: Command): void {
   command
@@ -19,36 +15,14 @@ export function send(command: Command): void {
     .option('--vapid-keys-file <file>', 'webpush: JSON {publicKey, privateKey}, or a list with the current key first')
     .option('--vapid-subject <url>', 'webpush: mailto: or https:, for the push services')
     .option('--send-concurrency <n>', 'calls in flight at once, per partition (default: 16)')
-    .option('--state-folder <folder>', 'local store; may be lost (default: ./lull-state)')
+    .option('--workers <n>', 'processes that share the work (default: the cores that may be used)')
+    .option('--state-folder <folder>', 'local stores; may be lost (default: ./lull-state)')
     .option('--http-port <port>', 'port of /metrics, /healthz and /readyz (default: the system chooses; the log says which)')
     .option('--log-level <level>', 'debug, info, warn or error (default: info)')
     .action(async (given: string) => {
       const name = PROVIDERS.find((known) => known === given);
       if (name === undefined) throw new UsageError(`there is no provider "${given}": ${PROVIDERS.join(' or ')}`);
       const { config } = commandConfig(command);
-      const stopping = stopSignal();
-      const provider = await openProvider(name, config);
-      try {
-        const runtime = await openRuntime(config);
-        try {
-          const { log, codec, metrics, logger } = runtime;
-          const { dispatch, outcomes, timeline, deadLetters, senderState } = topicNames(config.prefix);
-          const stage = createSenderStage({
-            ...{
-              provider,
-              codec,
-              log,
-              concurrency: config.sendConcurrency,
-              observer: senderObserver(`sender-${name}`, metrics.metrics, logger),
-            },
-            topics: { dispatch, outcomes, timeline, deadLetters, state: senderState(name) },
-          });
-          await runStage(runtime, stage, stopping);
-        } finally {
-          await runtime.close();
-        }
-      } finally {
-        await provider.close();
-      }
+      await runService(config, async () => (await import('../services/sender.ts')).senderService(config, name));
     });
 }

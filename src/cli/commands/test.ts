@@ -7,7 +7,7 @@ import { formatIssue } from '../../topology/issue.ts';
 import { commandConfig } from '../context.ts';
 import { CommandError } from '../errors.ts';
 import { topologyFolders } from '../folders.ts';
-import { parseSet, setOption } from '../topology.ts';
+import { parseSet, setOption } from '../set-option.ts';
 import { count } from './check.ts';
 
 export function test(command: Command): void {

@@ -9,6 +9,8 @@ import { loadTopology } from '../../cli/topology.ts';
 import type { Program } from '../../core/program.ts';
 import { groupIdOf } from '../../engine/worker.ts';
 import { topicNames } from '../../log/topics.ts';
+import { createLogger } from '../../telemetry/logger.ts';
+import { serveTelemetry } from '../../telemetry/server.ts';
 import { openFirefox, requireFirefox } from '../page/firefox.ts';
 import { servePage } from '../page/server.ts';
 import type { ShopOptions } from '../shop/shop.ts';
@@ -82,9 +84,12 @@ async function run(options: DemoOptions, context: DemoContext, closers: Closers)
 
   const push = await startLocalPush((error) => say(`a device could not read a message: ${error.message}`));
   closers.add(() => push.close());
-  const runtime = await openRuntime(config);
+  const logger = createLogger({ level: config.logLevel }).child({ app: config.prefix });
+  const runtime = await openRuntime(config, logger);
   closers.add(() => runtime.close());
-  const { log, codec, telemetry } = runtime;
+  const { log, codec, metrics, health } = runtime;
+  const telemetry = await serveTelemetry({ host: config.httpHost, port: config.httpPort, metrics, health });
+  closers.add(() => telemetry.close());
   const topics = topicNames(config.prefix);
   const { promise: begun, resolve: begin } = Promise.withResolvers<undefined>();
   const tally = new Tally({ duplicates: () => push.duplicates() });

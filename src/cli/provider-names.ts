@@ -1,0 +1,2 @@
+export const PROVIDERS = ['fcm', 'webpush'] as const;
+export type ProviderName = (typeof PROVIDERS)[number];

@@ -1,16 +1,20 @@
-/** `npm run bench -- NAME [options]`: measurements, JSON lines on stdout, progress on stderr. */
+/** `npm run bench -- [NAME] [options]`: measurements, JSON lines on stdout, progress on stderr. Without a name: W1 in pairs with Kafka Streams. */
 interface Bench {
   readonly run: (args: readonly string[], signal: AbortSignal) => Promise<void>;
 }
 
 const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
+  pairs: () => import('./w1-pairs.ts'),
   w1: () => import('./w1.ts'),
 };
 
-const [name, ...args] = process.argv.slice(2);
-const bench = name === undefined ? undefined : BENCHES[name];
+const given = process.argv.slice(2);
+const [name, ...args] = given[0] === undefined || /^--(?!help$)/.test(given[0]) ? ['pairs', ...given] : given;
+const bench = BENCHES[name!];
 if (bench === undefined) {
-  process.stderr.write(`Usage: npm run bench -- NAME [options]\nNAME is one of: ${Object.keys(BENCHES).join(', ')}\n`);
+  process.stderr.write(
+    `Usage: npm run bench -- [NAME] [options]\nNAME is one of: ${Object.keys(BENCHES).join(', ')} (default: pairs); each has --help\n`,
+  );
   process.exit(name === '--help' || name === '-h' ? 0 : 2);
 }
 const stopping = new AbortController();
@@ -20,6 +24,6 @@ try {
   process.exit();
 } catch (error) {
   const reason: unknown = stopping.signal.aborted ? stopping.signal.reason : error;
-  process.stderr.write(`bench ${name ?? ''}: ${reason instanceof Error ? reason.message : String(reason)}\n`);
+  process.stderr.write(`bench ${name}: ${reason instanceof Error ? reason.message : String(reason)}\n`);
   process.exit(1);
 }

@@ -17,18 +17,25 @@ export interface DownloadOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+export interface Jars {
+  /** Of the folder in the cache; with the version, as the cache never looks again. */
+  readonly name: string;
+  /** For messages. */
+  readonly what: string;
+  /** `group:artifact:version` */
+  readonly dependencies: readonly string[];
+}
+
 /** A folder with Kafka's jars and all that they need: a class path is `<folder>/*`. */
 export function kafkaJars(options: DownloadOptions): Promise<string> {
-  return cached({
-    ...options,
-    name: `kafka-${KAFKA_VERSION}`,
-    fill: (folder) =>
-      maven(
-        `Kafka ${KAFKA_VERSION} (43 MB)`,
-        [`${PLUGIN}:copy-dependencies`, `-DoutputDirectory=${folder}`, '-DincludeScope=runtime'],
-        options,
-      ),
-  });
+  const dependencies = [`org.apache.kafka:kafka_2.13:${KAFKA_VERSION}`, 'org.slf4j:slf4j-simple:1.7.36'];
+  return mavenJars({ name: `kafka-${KAFKA_VERSION}`, what: `Kafka ${KAFKA_VERSION} (43 MB)`, dependencies }, options);
+}
+
+/** A folder with these jars and all that they need. */
+export function mavenJars({ name, what, dependencies }: Jars, options: DownloadOptions): Promise<string> {
+  const args = (folder: string): string[] => [`${PLUGIN}:copy-dependencies`, `-DoutputDirectory=${folder}`, '-DincludeScope=runtime'];
+  return cached({ ...options, name, fill: (folder) => maven(what, args(folder), dependencies, options) });
 }
 
 /** The folder with the registry's runner and its libraries. */
@@ -41,30 +48,41 @@ export function apicurioFolder(options: DownloadOptions): Promise<string> {
       maven(
         `Apicurio Registry ${APICURIO_VERSION} (110 MB)`,
         [`${PLUGIN}:unpack`, `-Dartifact=${artifact}`, `-DoutputDirectory=${folder}`],
+        [],
         options,
       ),
   });
 }
 
-const POM = `<project xmlns="http://maven.apache.org/POM/4.0.0">
+function pomOf(dependencies: readonly string[]): string {
+  const elements = dependencies.map((dependency) => {
+    const [group, artifact, version] = dependency.split(':');
+    return `<dependency><groupId>${group}</groupId><artifactId>${artifact}</artifactId><version>${version}</version></dependency>`;
+  });
+  return `<project xmlns="http://maven.apache.org/POM/4.0.0">
   <modelVersion>4.0.0</modelVersion>
   <groupId>lull</groupId><artifactId>stack</artifactId><version>1</version>
   <dependencies>
-    <dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>${KAFKA_VERSION}</version></dependency>
-    <dependency><groupId>org.slf4j</groupId><artifactId>slf4j-simple</artifactId><version>1.7.36</version></dependency>
+    ${elements.join('\n    ')}
   </dependencies>
 </project>
 `;
+}
 
 /** Runs Maven in a folder of its own; it ends with us. Progress is told when it takes over two seconds. */
-async function maven(what: string, args: readonly string[], { onProgress, signal }: DownloadOptions): Promise<void> {
+async function maven(
+  what: string,
+  args: readonly string[],
+  dependencies: readonly string[],
+  { onProgress, signal }: DownloadOptions,
+): Promise<void> {
   const command = await findMaven(what);
   signal?.throwIfAborted();
   const kept = await startKept({
     name: 'maven',
     command,
     args: (folder) => ['-Dstyle.color=never', '-f', path.join(folder, 'pom.xml'), ...args],
-    files: () => ({ 'pom.xml': POM }),
+    files: () => ({ 'pom.xml': pomOf(dependencies) }),
   });
   const abort = (): void => void kept.stop();
   signal?.addEventListener('abort', abort, { once: true });

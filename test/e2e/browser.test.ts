@@ -12,7 +12,7 @@ import type { Answer } from '../../src/senders/provider.ts';
 import { WebPushProvider } from '../../src/senders/webpush.ts';
 import { command, device } from '../senders/commands.ts';
 import { startSender } from '../setup/sender-process.ts';
-import { Deployment, type Said } from './processor-process.ts';
+import { Deployment, type Said } from '../faults/deployment.ts';
 
 const firefox = findFirefox();
 if (firefox === undefined) process.stderr.write('no Firefox here (Debian: apt-get install firefox-esr): its tests are skipped\n');
@@ -142,7 +142,7 @@ describe.skipIf(firefox === undefined)('Firefox, offline', () => {
     'is reached from the timeline to the notification, and once it has unsubscribed the next decision says so',
     { timeout: 180_000 },
     async () => {
-      const lull = new Deployment(['cartWait=2s', 'sessionGap=30s', 'dailyCap=10']);
+      const lull = new Deployment({ params: ['cartWait=2s', 'sessionGap=30s', 'dailyCap=10'] });
       const user = 'user-of-firefox';
       const cart = (cartId: string): Said => ({
         userId: user,

@@ -4,7 +4,7 @@ import { describe, expect, test, type TestContext } from 'vitest';
 import { commandIdOf } from '../../src/core/ids.ts';
 import { partitionFor } from '../../src/log/partitioner.ts';
 import { readCommitted } from '../setup/read-committed.ts';
-import { Deployment, PARTITIONS, type Said } from './processor-process.ts';
+import { Deployment, PARTITIONS, type Said } from '../faults/deployment.ts';
 
 // Each test has a prefix, processes and folders of its own, and mostly waits: they run side by side.
 
@@ -12,7 +12,7 @@ import { Deployment, PARTITIONS, type Said } from './processor-process.ts';
 const PARAMS = ['cartWait=6s', 'checkoutWait=5s', 'sessionGap=4s', 'browseDelay=2s', 'dailyCap=5'];
 
 async function deployment({ onTestFinished }: TestContext, params = PARAMS): Promise<Deployment> {
-  const created = new Deployment(params);
+  const created = new Deployment({ params });
   onTestFinished(() => created.close());
   return created.create();
 }

@@ -10,31 +10,34 @@ import org.apache.kafka.common.header.Header;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 
 /**
- * Reads a topic to its last stable offset with Kafka's own consumer, so that Lull's filter is not its own judge.
- * Usage: java -cp 'JARS/*' ReadCommitted.java BOOTSTRAP TOPIC
- * One line a record: partition TAB offset TAB key (base64, or - for null) TAB value (likewise) TAB headers (name=base64, separated by commas).
- * The last line is `end TAB read_committed end TAB read_uncommitted end`, summed over partitions: they differ while a transaction dangles.
+ * Reads topics to their last stable offsets with Kafka's own consumer, so that Lull's filter is not its own judge.
+ * Usage: java -cp 'JARS/*' ReadCommitted.java BOOTSTRAP TOPIC...
+ * One line a record: topic TAB partition TAB offset TAB timestamp TAB key (base64, or - for null) TAB value (likewise) TAB headers (name=base64, separated by commas).
+ * After a topic's records: end TAB topic TAB read_committed end TAB read_uncommitted end, summed over partitions: they differ while a transaction dangles.
  */
 public final class ReadCommitted {
     public static void main(String[] args) {
-        String topic = args[1];
         StringBuilder out = new StringBuilder();
-        long committed;
-        try (KafkaConsumer<byte[], byte[]> consumer = consumer(args[0], "read_committed")) {
-            List<TopicPartition> partitions = partitions(consumer, topic);
-            consumer.assign(partitions);
-            consumer.seekToBeginning(partitions);
-            Map<TopicPartition, Long> ends = consumer.endOffsets(partitions);
-            while (partitions.stream().anyMatch(p -> consumer.position(p) < ends.get(p)))
-                for (ConsumerRecord<byte[], byte[]> record : consumer.poll(Duration.ofMillis(200))) line(out, record);
-            committed = ends.values().stream().mapToLong(Long::longValue).sum();
-        }
-        long uncommitted;
-        try (KafkaConsumer<byte[], byte[]> consumer = consumer(args[0], "read_uncommitted")) {
-            uncommitted = consumer.endOffsets(partitions(consumer, topic)).values().stream().mapToLong(Long::longValue).sum();
+        try (KafkaConsumer<byte[], byte[]> committed = consumer(args[0], "read_committed");
+                KafkaConsumer<byte[], byte[]> uncommitted = consumer(args[0], "read_uncommitted")) {
+            for (String topic : List.of(args).subList(1, args.length)) read(out, topic, committed, uncommitted);
         }
         System.out.print(out);
-        System.out.println("end\t" + committed + "\t" + uncommitted);
+    }
+
+    private static void read(
+            StringBuilder out, String topic, KafkaConsumer<byte[], byte[]> consumer, KafkaConsumer<byte[], byte[]> uncommitted) {
+        List<TopicPartition> partitions = partitions(consumer, topic);
+        consumer.assign(partitions);
+        consumer.seekToBeginning(partitions);
+        Map<TopicPartition, Long> ends = consumer.endOffsets(partitions);
+        while (partitions.stream().anyMatch(p -> consumer.position(p) < ends.get(p)))
+            for (ConsumerRecord<byte[], byte[]> record : consumer.poll(Duration.ofMillis(200))) line(out, record);
+        out.append("end\t").append(topic).append('\t').append(sum(ends)).append('\t').append(sum(uncommitted.endOffsets(partitions))).append('\n');
+    }
+
+    private static long sum(Map<TopicPartition, Long> offsets) {
+        return offsets.values().stream().mapToLong(Long::longValue).sum();
     }
 
     private static List<TopicPartition> partitions(KafkaConsumer<byte[], byte[]> consumer, String topic) {
@@ -51,8 +54,8 @@ public final class ReadCommitted {
     }
 
     private static void line(StringBuilder out, ConsumerRecord<byte[], byte[]> record) {
-        out.append(record.partition()).append('\t').append(record.offset()).append('\t').append(base64(record.key())).append('\t').append(base64(record.value()))
-            .append('\t');
+        out.append(record.topic()).append('\t').append(record.partition()).append('\t').append(record.offset()).append('\t').append(record.timestamp());
+        out.append('\t').append(base64(record.key())).append('\t').append(base64(record.value())).append('\t');
         String separator = "";
         for (Header header : record.headers()) {
             out.append(separator).append(header.key()).append('=').append(base64(header.value()));

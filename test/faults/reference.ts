@@ -1,0 +1,193 @@
+import { commandHeaders, revocationHeaders } from '../../src/avro/dispatch-headers.ts';
+import type { Codec } from '../../src/avro/codec.ts';
+import { PoisonError } from '../../src/avro/errors.ts';
+import type { ProductEvent } from '../../src/avro/records.ts';
+import type { Event } from '../../src/core/event.ts';
+import type { Effects } from '../../src/core/output.ts';
+import type { Program } from '../../src/core/program.ts';
+import { ReservedEventError } from '../../src/core/reserved.ts';
+import { emptyState, isEmpty, onEvent, onTimer, type Step } from '../../src/core/step.ts';
+import type { Timer, UserState } from '../../src/core/state.ts';
+import { timersOf, withoutTimer } from '../../src/core/timers.ts';
+import { partitionFor } from '../../src/log/partitioner.ts';
+import type { Headers } from '../../src/log/port.ts';
+import { encodeUserState } from '../../src/processor/user-state-codec.ts';
+import type { JudgedRecord } from '../setup/read-committed.ts';
+
+/** A record that a processor must have written. */
+export interface ExpectedRecord {
+  readonly key: Buffer;
+  readonly value: Buffer;
+  readonly headers: Headers;
+}
+
+export interface ReferenceOptions {
+  readonly program: Program;
+  readonly codec: Codec;
+  readonly topic: string;
+  readonly partitions: number;
+}
+
+const MAX_BYTES = 256 * 1024;
+
+/**
+ * What the processors of one timeline partition must have made of its log, up to some offset: the pure core over the records in their order, and nothing
+ * else. Time is a record, so the ticks that are in the log say when timers fire; batches, crashes and owners do not come into it.
+ *
+ * Written apart from `src/processor`: one user at a time, no batches, no cache, no timer index. A row's size is looked at after each step (the processor
+ * does so only where a batch's last row is too large).
+ */
+export class Reference {
+  readonly dispatch: ExpectedRecord[] = [];
+  readonly decisions: ExpectedRecord[] = [];
+  /** `offset reason key` of each. */
+  readonly deadLetters: string[] = [];
+  /** Offsets of events that stood on this partition and belong to another. */
+  readonly forwards: number[] = [];
+  readonly users = new Map<string, UserState>();
+  nowMs = 0;
+  events = 0;
+  ticks = 0;
+  readonly #options: ReferenceOptions;
+  readonly #partition: number;
+
+  constructor(options: ReferenceOptions, partition: number) {
+    this.#options = options;
+    this.#partition = partition;
+  }
+
+  /** The values' schemas must have been prepared. */
+  take(record: JudgedRecord): void {
+    this.nowMs = Math.max(this.nowMs, record.timestampMs);
+    const reason = this.#take(record);
+    if (reason !== null) this.#refuse(record.offset, reason, record.key);
+  }
+
+  /** Why the record is refused, or null. */
+  #take(record: JudgedRecord): string | null {
+    const { value } = record;
+    if (value === null) return 'null_value';
+    let decoded;
+    try {
+      decoded = this.#options.codec.decode(value);
+    } catch (error) {
+      if (error instanceof PoisonError) return error.reason;
+      throw error;
+    }
+    if (decoded.record === 'lull.v1.ProductEvent')
+      return value.length > MAX_BYTES ? 'too_large' : this.#event(record, decoded.value, record.timestampMs);
+    if (decoded.record !== 'lull.v1.Control') return 'unexpected_schema';
+    const { tick, forward } = decoded.value;
+    if (forward !== null) return this.#event(record, forward, forward.appendedAt);
+    if (tick === null) return 'unknown_control';
+    this.#tick(record.offset, Math.min(this.nowMs, tick.upTo ?? Infinity), tick.maxTimers);
+    return null;
+  }
+
+  #event(record: JudgedRecord, value: ProductEvent, appendedAtMs: number): string | null {
+    const { offset, key } = record;
+    const { topic, partitions, program } = this.#options;
+    const user = Buffer.from(value.userId);
+    if (key === null) return 'null_key';
+    if (user.length === 0 || user.length > 256) return 'user_id_length';
+    if (!key.equals(user)) return 'key_mismatch';
+    if (partitionFor(key, partitions) !== this.#partition) {
+      this.forwards.push(offset);
+      return null;
+    }
+    this.events++;
+    const event: Event = {
+      ...{ topic, partition: this.#partition, offset, appendedAtMs },
+      ...{ eventId: value.eventId, userId: value.userId, type: value.type, properties: value.properties, imported: value.imported },
+      ...{ occurredAtMs: value.occurredAt, sentAtMs: value.sentAt },
+      traceParent: record.headers['traceparent']?.toString() ?? null,
+    };
+    const before = this.users.get(event.userId) ?? emptyState(event.userId);
+    return this.#step(() => onEvent(before, event, this.nowMs, program));
+  }
+
+  /** Only users who are due at the beginning can be due later: a timer arms none of somebody else. */
+  #tick(offset: number, dueMs: number, maxTimers: number): void {
+    this.ticks++;
+    const due = new Set([...this.users.values()].filter((state) => timersOf(state).some((timer) => timer.dueMs <= dueMs)).map(idOf));
+    for (let fired = 0; fired < maxTimers; fired++) {
+      const first = [...due]
+        .flatMap((userId) => timersOf(this.users.get(userId)!).map((timer) => ({ userId, timer })))
+        .filter(({ timer }) => timer.dueMs <= dueMs)
+        .sort(byFiringOrder)[0];
+      if (first === undefined) return;
+      const { userId, timer } = first;
+      const before = this.users.get(userId)!;
+      const reason = this.#step(() => onTimer(before, timer, this.nowMs, this.#options.program));
+      if (reason !== null) {
+        this.users.set(userId, withoutTimer(before, timer));
+        this.#refuse(offset, `timer_${reason}`, Buffer.from(userId));
+      }
+      if (this.users.get(userId) === before) throw new Error(`reference: timer ${timer.id} of ${userId} fires without an end`);
+    }
+  }
+
+  /** Takes a step over, or says why it is refused: then nothing of it is there. */
+  #step(run: () => Step): string | null {
+    let step;
+    try {
+      step = run();
+    } catch (error) {
+      return error instanceof ReservedEventError ? 'reserved_event' : 'step_failed';
+    }
+    const { dispatch, decisions } = this.#encode(step.effects);
+    const row = encodeUserState(step.state);
+    if ([...dispatch, ...decisions].some(({ value }) => value.length > MAX_BYTES) || row.length > MAX_BYTES) return 'row_too_large';
+    this.users.set(step.state.userId, step.state);
+    this.dispatch.push(...dispatch);
+    this.decisions.push(...decisions);
+    return null;
+  }
+
+  #encode({ commands, revocations, decisions }: Effects): Pick<Reference, 'dispatch' | 'decisions'> {
+    const { codec } = this.#options;
+    return {
+      dispatch: [
+        ...revocations.map((revocation) => ({
+          key: Buffer.from(revocation.userId),
+          value: codec.encode('lull.v1.Revocation', revocation),
+          headers: revocationHeaders(revocation),
+        })),
+        ...commands.map((command) => ({
+          key: Buffer.from(command.userId),
+          value: codec.encode('lull.v1.SendCommand', command),
+          headers: commandHeaders(command),
+        })),
+      ],
+      decisions: decisions.map((decision) => ({
+        key: Buffer.from(decision.userId),
+        value: codec.encode('lull.v1.Decision', decision),
+        headers: {},
+      })),
+    };
+  }
+
+  #refuse(offset: number, reason: string, key: Buffer | null): void {
+    this.deadLetters.push(`${offset} ${reason} ${key?.toString() ?? 'no key'}`);
+  }
+
+  /** The changelog's rows: users of whom something is kept. */
+  rows(): ReadonlyMap<string, Buffer> {
+    return new Map([...this.users].filter(([, state]) => !isEmpty(state)).map(([userId, state]) => [userId, encodeUserState(state)]));
+  }
+}
+
+function idOf({ userId }: UserState): string {
+  return userId;
+}
+
+interface Due {
+  readonly userId: string;
+  readonly timer: Timer;
+}
+
+/** Due, user, timer id: by the bytes of their UTF-8. */
+function byFiringOrder(a: Due, b: Due): number {
+  const bytes = ({ userId, timer }: Due): Buffer => Buffer.from(`${userId}\0${timer.id}`);
+  return a.timer.dueMs - b.timer.dueMs || Buffer.compare(bytes(a), bytes(b));
+}

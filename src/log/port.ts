@@ -99,7 +99,25 @@ export interface Generation {
   readonly memberId: string;
   /** Of the one subscribed topic, ascending. */
   readonly partitions: readonly number[];
+  /** What the one that assigned has for this member beyond its partitions; empty where there is nothing. */
+  readonly userData: Buffer;
 }
+
+/** A member as the one that assigns sees it. */
+export interface GroupMember {
+  readonly memberId: string;
+  /** What the member says of itself; empty for a build that says nothing. */
+  readonly userData: Buffer;
+}
+
+export interface MemberShare {
+  readonly memberId: string;
+  readonly partitions: readonly number[];
+  readonly userData: Buffer;
+}
+
+/** Shares all partitions (0 to `partitionCount` - 1) out over the members: each partition to exactly one. */
+export type Assign = (members: readonly GroupMember[], partitionCount: number) => readonly MemberShare[];
 
 /** Group membership, and nothing else: no reading, no committing. */
 export interface GroupMembership {
@@ -111,6 +129,8 @@ export interface GroupMembership {
   join(handlers: { readonly onGeneration: (generation: Generation) => void; readonly onFatal: (error: Error) => void }): Promise<void>;
   /** The latest generation while heartbeats succeed (last success within the session timeout), else undefined. */
   current(): Generation | undefined;
+  /** What this member says of itself has changed: asks the group for a new generation, which comes in its own time. */
+  rejoin(): void;
   leave(): Promise<void>;
 }
 
@@ -119,8 +139,17 @@ export interface MembershipOptions {
   readonly topic: string;
   /** Default 10,000. */
   readonly sessionTimeoutMs?: number;
-  /** Default a third of the session timeout. */
+  /** How soon a member hears of a new generation. Default 1,000, at most a third of the session timeout. */
   readonly heartbeatIntervalMs?: number;
+  /** What this member says of itself, asked for at each join. Opaque to the log. Default: nothing. */
+  readonly userData?: () => Buffer;
+  /** Runs on the member that the group made its leader. Default: partitions in turn (`in-turn.ts`). */
+  readonly assign?: Assign;
+  /**
+   * Of this member's predecessor, where it is known to be dead (its lock is ours): its place in the group is taken over. Without it the group waits
+   * until the dead one's session times out. An id that the group does not know any more does no harm.
+   */
+  readonly memberId?: string;
 }
 
 export interface TopicSpec {

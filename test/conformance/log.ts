@@ -2,7 +2,17 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { isAbortError } from '../../src/log/abort.ts';
 import { FatalLogError, FencedError, OffsetOutOfRangeError, RecordTooLargeError } from '../../src/log/errors.ts';
-import type { Generation, GroupMembership, Log, LogReader, LogRecord, OutRecord, TransactionalWriter } from '../../src/log/port.ts';
+import type {
+  Assign,
+  Generation,
+  GroupMembership,
+  Log,
+  LogReader,
+  LogRecord,
+  MembershipOptions,
+  OutRecord,
+  TransactionalWriter,
+} from '../../src/log/port.ts';
 import { drain, textsOf, until } from './log-helpers.ts';
 
 export interface LogUnderTest {
@@ -436,8 +446,9 @@ export function logConformance(name: string, open: () => Promise<LogUnderTest>):
         of: Log,
         groupId: string,
         on: string,
+        options: Partial<MembershipOptions> = {},
       ): { membership: GroupMembership; seen: Generation[]; fatal: Error[]; join: () => Promise<void> } {
-        const membership = of.membership({ groupId, topic: on });
+        const membership = of.membership({ groupId, topic: on, ...options });
         const seen: Generation[] = [];
         const fatal: Error[] = [];
         const join = () => membership.join({ onGeneration: (g) => seen.push(g), onFatal: (error) => fatal.push(error) });
@@ -471,6 +482,45 @@ export function logConformance(name: string, open: () => Promise<LogUnderTest>):
           expect([...a.fatal, ...b.fatal]).toEqual([]);
         } finally {
           await a.membership.leave();
+          await other.close();
+        }
+      });
+
+      test('what members say of themselves reaches the one that assigns, and what it has for them reaches them', async () => {
+        const [t, group] = [await topic(4), `g-${randomUUID()}`];
+        const other = underTest.connect();
+        /** All to the member that says "strong"; each one is told what all have said. */
+        const assign: Assign = (members, partitionCount) => {
+          const said = members.map(({ userData }) => userData.toString());
+          return members.map(({ memberId }, i) => ({
+            memberId,
+            partitions: said[i] === 'strong' ? Array.from({ length: partitionCount }, (_, p) => p) : [],
+            userData: Buffer.from(said.toSorted().join()),
+          }));
+        };
+        const say = { a: 'strong', b: 'weak' };
+        const a = member(log, group, t, { assign, userData: () => Buffer.from(say.a) });
+        const b = member(other, group, t, { assign, userData: () => Buffer.from(say.b) });
+        const last = (of: typeof a): [readonly number[], string] | undefined => {
+          const generation = of.seen.at(-1);
+          return generation && [generation.partitions, generation.userData.toString()];
+        };
+        try {
+          await a.join();
+          expect(last(a)).toEqual([[0, 1, 2, 3], 'strong']);
+          await b.join();
+          await until(() => last(a)?.[1] === 'strong,weak');
+          expect(last(a)).toEqual([[0, 1, 2, 3], 'strong,weak']);
+          expect(last(b)).toEqual([[], 'strong,weak']);
+          // What a member says changes only with a new generation, which it asks for.
+          Object.assign(say, { a: 'weak', b: 'strong' });
+          b.membership.rejoin();
+          await until(() => last(b)?.[0].length === 4 && last(a)?.[0].length === 0);
+          expect(a.membership.current()?.generationId).toBe(b.membership.current()?.generationId);
+          expect([...a.fatal, ...b.fatal]).toEqual([]);
+        } finally {
+          await a.membership.leave();
+          await b.membership.leave();
           await other.close();
         }
       });

@@ -6,6 +6,8 @@ type Handlers = Parameters<GroupMembership['join']>[0];
 /** The memory log with a group whose generations come when the test says so: what a broker's timing decides, and a test cannot wait for. */
 export class ScriptedLog {
   readonly log: Log;
+  /** How often the worker asked for a new generation. */
+  rejoins = 0;
   readonly left = Promise.withResolvers<undefined>();
   #handlers: Handlers | undefined;
   #current: Generation | undefined;
@@ -19,6 +21,9 @@ export class ScriptedLog {
         await join();
       },
       current: () => (this.#beats ? this.#current : undefined),
+      rejoin: () => {
+        this.rejoins++;
+      },
       leave: () => {
         this.left.resolve(undefined);
         return Promise.resolve();
@@ -36,8 +41,8 @@ export class ScriptedLog {
     };
   }
 
-  generation(generationId: number, partitions: readonly number[]): void {
-    this.#current = { generationId, memberId: 'm', partitions };
+  generation(generationId: number, partitions: readonly number[], userData: Buffer = Buffer.alloc(0)): void {
+    this.#current = { generationId, memberId: 'm', partitions, userData };
     this.#handlers?.onGeneration(this.#current);
   }
 

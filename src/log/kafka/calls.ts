@@ -71,7 +71,7 @@ export interface Calls {
       readonly generationId: number;
       readonly leaderId: string;
       readonly memberId: string;
-      readonly members: readonly { readonly memberId: string }[];
+      readonly members: readonly { readonly memberId: string; readonly memberMetadata: Buffer }[];
     };
   };
   readonly SyncGroup: {

@@ -1,10 +1,12 @@
 import { FatalLogError } from '../errors.ts';
-import type { Generation } from '../port.ts';
+import { inTurn } from '../in-turn.ts';
+import type { Assign, Generation, GroupMember, MembershipOptions } from '../port.ts';
 import type { Calls } from './calls.ts';
 import type { KafkaClient } from './client.ts';
 import { Code, describeCode, isCoordinatorMove } from './codes.ts';
 import type { Connections } from './connections.ts';
-import { type Address, MemberAssignment, MemberMetadata, NoAnswerError } from './wire.ts';
+import { MemberAssignment, MemberMetadata } from './kafkajs.ts';
+import { type Address, NoAnswerError } from './wire.ts';
 
 /** Its own name, so that a program with another idea of assignment is refused by the group instead of confusing it. */
 const PROTOCOL = 'lull-v1';
@@ -22,20 +24,21 @@ export class GroupSession {
   readonly #groupId: string;
   readonly #topic: string;
   readonly #sessionTimeoutMs: number;
+  readonly #userData: () => Buffer;
+  readonly #assign: Assign;
   #coordinator: Address | undefined;
-  #memberId = '';
+  #memberId: string;
   #generationId = -1;
 
-  constructor(
-    client: KafkaClient,
-    connections: Connections,
-    options: { readonly groupId: string; readonly topic: string; readonly sessionTimeoutMs: number },
-  ) {
+  constructor(client: KafkaClient, connections: Connections, options: MembershipOptions & { readonly sessionTimeoutMs: number }) {
     this.#client = client;
     this.#connections = connections;
     this.#groupId = options.groupId;
     this.#topic = options.topic;
     this.#sessionTimeoutMs = options.sessionTimeoutMs;
+    this.#userData = options.userData ?? (() => Buffer.alloc(0));
+    this.#assign = options.assign ?? inTurn;
+    this.#memberId = options.memberId ?? '';
   }
 
   /** One attempt to join and to get an assignment; a string says why it has to be tried again. */
@@ -45,14 +48,15 @@ export class GroupSession {
     if (typeof joined === 'string') return joined;
     this.#memberId = joined.memberId;
     this.#generationId = joined.generationId;
-    const groupAssignment = joined.leaderId === joined.memberId ? await this.#assign(joined.members.map(({ memberId }) => memberId)) : [];
+    const groupAssignment = joined.leaderId === joined.memberId ? await this.#shareOut(joined.members) : [];
     const sentAtMs = performance.now();
     const { groupId, generationId, memberId } = this.#identity;
     const synced = await this.#call('SyncGroup', { groupId, generationId, memberId, groupAssignment });
     const again = this.#again(synced.errorCode);
     if (again !== undefined) return again;
-    const partitions = MemberAssignment.decode(synced.memberAssignment)?.assignment[this.#topic] ?? [];
-    return { sentAtMs, generation: { generationId, memberId, partitions: [...partitions].sort((a, b) => a - b) } };
+    const share = MemberAssignment.decode(synced.memberAssignment);
+    const partitions = [...(share?.assignment[this.#topic] ?? [])].sort((a, b) => a - b);
+    return { sentAtMs, generation: { generationId, memberId, partitions, userData: share?.userData ?? Buffer.alloc(0) } };
   }
 
   /** Gives the error code. */
@@ -82,7 +86,9 @@ export class GroupSession {
       rebalanceTimeout: this.#sessionTimeoutMs,
       memberId: this.#memberId,
       protocolType: 'consumer',
-      groupProtocols: [{ name: PROTOCOL, metadata: MemberMetadata.encode({ version: 0, topics: [this.#topic] }) }],
+      groupProtocols: [
+        { name: PROTOCOL, metadata: MemberMetadata.encode({ version: 0, topics: [this.#topic], userData: this.#userData() }) },
+      ],
     });
     if (joined.errorCode === Code.memberIdRequired) {
       this.#memberId = joined.memberId;
@@ -91,15 +97,20 @@ export class GroupSession {
     return this.#again(joined.errorCode) ?? joined;
   }
 
-  /** Partitions in turn over the members in the order of their ids. Only the member that the coordinator made leader does this. */
-  async #assign(memberIds: readonly string[]): Promise<{ readonly memberId: string; readonly memberAssignment: Buffer }[]> {
+  /** Only the member that the coordinator made leader does this. */
+  async #shareOut(
+    members: Calls['JoinGroup']['answer']['members'],
+  ): Promise<{ readonly memberId: string; readonly memberAssignment: Buffer }[]> {
     this.#client.cluster.invalidate(this.#topic);
     const count = (await this.#client.cluster.layout(this.#topic))?.leaders.length ?? 0;
-    const partitions = Array.from({ length: count }, (_, partition) => partition);
-    return [...memberIds].sort().map((memberId, turn) => {
-      const mine = partitions.filter((partition) => partition % memberIds.length === turn);
-      return { memberId, memberAssignment: MemberAssignment.encode({ version: 0, assignment: { [this.#topic]: mine } }) };
-    });
+    const said: GroupMember[] = members.map(({ memberId, memberMetadata }) => ({
+      memberId,
+      userData: MemberMetadata.decode(memberMetadata).userData ?? Buffer.alloc(0),
+    }));
+    return this.#assign(said, count).map(({ memberId, partitions, userData }) => ({
+      memberId,
+      memberAssignment: MemberAssignment.encode({ version: 0, assignment: { [this.#topic]: partitions }, userData }),
+    }));
   }
 
   /** Why to try again, or undefined for success. @throws FatalLogError for what no retry mends */

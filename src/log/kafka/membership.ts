@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isAbortError, orAbort } from '../abort.ts';
+import { eitherSignal, isAbortError, orAbort } from '../abort.ts';
 import { FatalLogError, LogUnavailableError } from '../errors.ts';
 import type { Generation, GroupMembership, MembershipOptions } from '../port.ts';
 import { Backoff } from './backoff.ts';
@@ -12,6 +12,7 @@ import { NoAnswerError } from './wire.ts';
 const DEFAULT_SESSION_TIMEOUT_MS = 10_000;
 const LEAVE_DEADLINE_MS = 2_000;
 const RETRY_HEARTBEAT_MS = 300;
+const MAX_HEARTBEAT_INTERVAL_MS = 1_000;
 
 interface Handlers {
   readonly onGeneration: (generation: Generation) => void;
@@ -31,6 +32,9 @@ export class KafkaMembership implements GroupMembership {
   #running: Promise<void> | undefined;
   #current: Generation | undefined;
   #healthyUntil = 0;
+  #rejoinAsked = false;
+  /** Ends the pause between two heartbeats. */
+  #nudge = (): void => undefined;
 
   constructor(client: KafkaClient, options: MembershipOptions, onClose: () => void) {
     this.#client = client;
@@ -55,6 +59,11 @@ export class KafkaMembership implements GroupMembership {
     return performance.now() < this.#healthyUntil ? this.#current : undefined;
   }
 
+  rejoin(): void {
+    this.#rejoinAsked = true;
+    this.#nudge();
+  }
+
   async leave(): Promise<void> {
     this.#current = undefined;
     this.#onClose();
@@ -75,6 +84,8 @@ export class KafkaMembership implements GroupMembership {
   async #enter(handlers: Handlers, deadlineMs?: number): Promise<void> {
     const backoff = new Backoff({ firstMs: 50, maxMs: 1_000, signal: this.#signal, ...(deadlineMs === undefined ? {} : { deadlineMs }) });
     this.#current = undefined;
+    // Before the join: what is asked for from here on may not be in it any more.
+    this.#rejoinAsked = false;
     for (;;) {
       const entered = await this.#outage(() => this.#session.enter(), deadlineMs === undefined);
       if (typeof entered !== 'string') {
@@ -91,11 +102,15 @@ export class KafkaMembership implements GroupMembership {
 
   /** Heartbeats until `leave`, joining again where the group asks for it. */
   async #stay(handlers: Handlers): Promise<void> {
-    const intervalMs = this.#options.heartbeatIntervalMs ?? this.#sessionTimeoutMs / 3;
+    const intervalMs = this.#options.heartbeatIntervalMs ?? Math.min(MAX_HEARTBEAT_INTERVAL_MS, this.#sessionTimeoutMs / 3);
     let answered = true;
     try {
       for (;;) {
-        await sleep(answered ? intervalMs : Math.min(RETRY_HEARTBEAT_MS, intervalMs), undefined, { signal: this.#signal });
+        await this.#pause(answered ? intervalMs : Math.min(RETRY_HEARTBEAT_MS, intervalMs));
+        if (this.#rejoinAsked) {
+          await this.#enter(handlers);
+          continue;
+        }
         const sentAtMs = performance.now();
         const code = await this.#outage(() => this.#session.heartbeat(), true);
         if (code === Code.none) this.#healthyUntil = sentAtMs + this.#sessionTimeoutMs;
@@ -109,6 +124,20 @@ export class KafkaMembership implements GroupMembership {
       if (this.#signal.aborted) return;
       this.#current = undefined;
       handlers.onFatal(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+
+  async #pause(ms: number): Promise<void> {
+    const nudged = new AbortController();
+    this.#nudge = () => nudged.abort();
+    const { signal, release } = eitherSignal(this.#signal, nudged.signal);
+    try {
+      await sleep(this.#rejoinAsked ? 0 : ms, undefined, { signal });
+    } catch (error) {
+      if (!nudged.signal.aborted) throw error;
+    } finally {
+      this.#nudge = () => undefined;
+      release();
     }
   }
 

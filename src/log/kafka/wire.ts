@@ -83,10 +83,22 @@ export const crc32c = require('kafkajs/src/protocol/recordBatch/crc32C/index.js'
 
 /** How members of a group tell each other what they want and get. */
 export const { MemberMetadata, MemberAssignment } = require('kafkajs/src/consumer/assignerProtocol.js') as {
-  readonly MemberMetadata: { encode(metadata: { readonly version: number; readonly topics: readonly string[] }): Buffer };
+  readonly MemberMetadata: {
+    encode(metadata: { readonly version: number; readonly topics: readonly string[]; readonly userData: Buffer }): Buffer;
+    /** userData is null where its length is -1. */
+    decode(metadata: Buffer): { readonly userData: Buffer | null };
+  };
   readonly MemberAssignment: {
-    encode(assignment: { readonly version: number; readonly assignment: Readonly<Record<string, readonly number[]>> }): Buffer;
-    decode(assignment: Buffer): { readonly assignment: Readonly<Record<string, readonly number[]>> } | null;
+    encode(assignment: {
+      readonly version: number;
+      readonly assignment: Readonly<Record<string, readonly number[]>>;
+      readonly userData: Buffer;
+    }): Buffer;
+    /** null for an assignment of no bytes, which is what a member gets that the leader left out. */
+    decode(assignment: Buffer): {
+      readonly assignment: Readonly<Record<string, readonly number[]>>;
+      readonly userData: Buffer | null;
+    } | null;
   };
 };
 

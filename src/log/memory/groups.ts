@@ -1,10 +1,13 @@
 import { FatalLogError } from '../errors.ts';
-import type { Generation } from '../port.ts';
+import { inTurn } from '../in-turn.ts';
+import type { Assign, Generation } from '../port.ts';
 
 export interface GroupMember {
   readonly memberId: string;
   readonly topic: string;
   readonly partitionCount: number;
+  readonly userData: () => Buffer;
+  readonly assign: Assign | undefined;
   readonly onGeneration: (generation: Generation) => void;
 }
 
@@ -14,12 +17,14 @@ interface Group {
   generationId: number;
 }
 
-/** Group coordination: every join, leave or eviction is a new generation for all members (eager), partitions dealt in turn. */
+/** Group coordination: every join, leave or eviction is a new generation for all members (eager). The first member of a topic assigns. */
 export class MemoryGroups {
   readonly #groups = new Map<string, Group>();
   #members = 0;
 
-  newMemberId(): string {
+  /** The id of a predecessor that is still a member, whose place is taken over; else a fresh one. */
+  knownOrNew(groupId: string, memberId: string | undefined): string {
+    if (memberId !== undefined && this.has(groupId, memberId)) return memberId;
     return `member-${String(++this.#members).padStart(4, '0')}`;
   }
 
@@ -30,6 +35,10 @@ export class MemoryGroups {
 
   remove(groupId: string, memberId: string): void {
     if (this.#group(groupId).members.delete(memberId)) this.#rebalance(groupId);
+  }
+
+  rejoin(groupId: string, memberId: string): void {
+    if (this.has(groupId, memberId)) this.#rebalance(groupId);
   }
 
   has(groupId: string, memberId: string): boolean {
@@ -56,11 +65,15 @@ export class MemoryGroups {
     const group = this.#group(groupId);
     const generationId = ++group.generationId;
     const members = [...group.members.values()].sort((a, b) => (a.memberId < b.memberId ? -1 : 1));
-    for (const member of members) {
-      const peers = members.filter(({ topic }) => topic === member.topic);
-      const mine = peers.indexOf(member);
-      const partitions = Array.from({ length: member.partitionCount }, (_, p) => p).filter((p) => p % peers.length === mine);
-      member.onGeneration({ generationId, memberId: member.memberId, partitions });
+    for (const [, peers] of Map.groupBy(members, ({ topic }) => topic)) {
+      const { assign = inTurn, partitionCount } = peers[0]!;
+      const said = peers.map(({ memberId, userData }) => ({ memberId, userData: userData() }));
+      const shares = new Map(assign(said, partitionCount).map((share) => [share.memberId, share]));
+      for (const { memberId, onGeneration } of peers) {
+        const share = shares.get(memberId);
+        const partitions = [...(share?.partitions ?? [])].sort((a, b) => a - b);
+        onGeneration({ generationId, memberId, partitions, userData: share?.userData ?? Buffer.alloc(0) });
+      }
     }
   }
 

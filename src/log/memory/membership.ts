@@ -17,16 +17,18 @@ export class MemoryMembership implements GroupMembership {
     readonly onGeneration: (generation: Generation) => void;
     readonly onFatal: (error: Error) => void;
   }): Promise<void> {
-    const { groupId, topic } = this.#options;
+    const { groupId, topic, userData, assign } = this.#options;
     if (this.#memberId !== undefined) throw new Error(`group ${groupId}: this membership has joined already`);
     const spec = this.#broker.topics.get(topic)?.spec;
     if (spec === undefined) throw new FatalLogError(`group ${groupId} cannot be joined: topic ${topic} does not exist`);
-    const memberId = this.#broker.groups.newMemberId();
+    const memberId = this.#broker.groups.knownOrNew(groupId, this.#options.memberId);
     this.#memberId = memberId;
     let delivered = Promise.resolve();
     this.#broker.groups.join(groupId, {
       memberId,
       topic,
+      userData: userData ?? (() => Buffer.alloc(0)),
+      assign,
       partitionCount: spec.partitions,
       onGeneration: (generation) => {
         this.#current = generation;
@@ -43,6 +45,10 @@ export class MemoryMembership implements GroupMembership {
   current(): Generation | undefined {
     const { groupId } = this.#options;
     return this.#memberId !== undefined && this.#broker.groups.has(groupId, this.#memberId) ? this.#current : undefined;
+  }
+
+  rejoin(): void {
+    if (this.#memberId !== undefined) this.#broker.groups.rejoin(this.#options.groupId, this.#memberId);
   }
 
   async leave(): Promise<void> {

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { FatalLogError, LogUnavailableError, UnknownResultError } from '../../../src/log/errors.ts';
 import { createKafkaLog } from '../../../src/log/kafka/log.ts';
-import type { Generation } from '../../../src/log/port.ts';
+import type { Generation, GroupMembership } from '../../../src/log/port.ts';
 import { drain, textsOf, until } from '../../conformance/log-helpers.ts';
 import { ApiKey } from '../../setup/tcp-proxy.ts';
 import { record, withRig } from './harness.ts';
@@ -168,6 +168,32 @@ test('a member that falls silent stops believing in its generation, the other ta
     expect(healthy!.current()).toEqual(settled);
     expect(proxy.seen(ApiKey.fetch)).toBe(0);
     await Promise.all([healthy!.leave(), silent!.leave()]);
+  });
+});
+
+test('a member takes the place of its dead predecessor at once, and an id that nobody knows any more is no obstacle', async () => {
+  await withRig(async ({ log, proxy, disturbed, topic }) => {
+    const [t, groupId] = [await topic(4), `g-${randomUUID()}`];
+    // The dead one's session lasts for longer than the test may.
+    const options = { groupId, topic: t, sessionTimeoutMs: 300_000, heartbeatIntervalMs: 200 };
+    const join = async (membership: GroupMembership): Promise<Generation> => {
+      const joined = Promise.withResolvers<Generation>();
+      await membership.join({ onGeneration: joined.resolve, onFatal: joined.reject });
+      return joined.promise;
+    };
+    const [dying, other] = [disturbed().membership(options), log.membership(options)];
+    await join(dying);
+    await join(other);
+    await until(() => dying.current()?.generationId === other.current()?.generationId);
+    const { memberId } = dying.current()!;
+    proxy.silence(true);
+    const heir = log.membership({ ...options, memberId });
+    expect((await join(heir)).memberId).toBe(memberId);
+    await until(() => heir.current()?.partitions.length === 2 && other.current()?.partitions.length === 2);
+    await heir.leave();
+    const late = log.membership({ ...options, memberId });
+    expect((await join(late)).memberId).not.toBe(memberId);
+    await Promise.all([late.leave(), other.leave()]);
   });
 });
 

@@ -78,3 +78,20 @@ test('an evicted member has no current generation, and the others get its partit
   expect(ma!.current()).toBeUndefined();
   expect(mb!.current()?.partitions).toEqual([0, 1]);
 });
+
+test('a member takes the place of its predecessor in the group, and an id that nobody knows any more is no obstacle', async () => {
+  const broker = createMemoryBroker();
+  const log = broker.connect();
+  await log.admin.createTopics([TOPIC]);
+  const ignore = { onGeneration: () => {}, onFatal: () => {} };
+  const dead = log.membership({ groupId: 'g', topic: 't' });
+  await dead.join(ignore);
+  const { memberId } = dead.current()!;
+  const heir = log.membership({ groupId: 'g', topic: 't', memberId });
+  await heir.join(ignore);
+  expect(heir.current()).toMatchObject({ memberId, partitions: [0, 1] });
+  await heir.leave();
+  const late = log.membership({ groupId: 'g', topic: 't', memberId });
+  await late.join(ignore);
+  expect(late.current()!.memberId).not.toBe(memberId);
+});

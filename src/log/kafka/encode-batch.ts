@@ -1,5 +1,5 @@
-import type { OutRecord } from '../port.ts';
-import { crc32c } from './wire.ts';
+import type { Headers, OutRecord } from '../port.ts';
+import { crc32c } from './crc32c.ts';
 
 export interface ProducerIdentity {
   readonly producerId: string;
@@ -9,11 +9,12 @@ export interface ProducerIdentity {
 const HEADER_BYTES = 61;
 const TRANSACTIONAL = 0x10;
 const MAX_VARINT_BYTES = 10;
+const NO_HEADERS: readonly [string, Buffer][] = [];
 
 /** Never less than what the record takes in a batch. */
 export function recordBytesAtMost(record: OutRecord): number {
   let bytes = 6 * MAX_VARINT_BYTES + 1 + (record.key?.length ?? 0) + (record.value?.length ?? 0);
-  for (const [name, value] of Object.entries(record.headers ?? {})) bytes += 2 * MAX_VARINT_BYTES + 3 * name.length + value.length;
+  for (const [name, value] of entries(record.headers)) bytes += 2 * MAX_VARINT_BYTES + 3 * name.length + value.length;
   return bytes;
 }
 
@@ -54,7 +55,7 @@ export function encodeBatch(
 
 function writeRecord(writer: ByteWriter, record: OutRecord, offsetDelta: number, timestampDelta: number): void {
   const { key, value } = record;
-  const headers = record.headers === undefined ? [] : Object.entries(record.headers);
+  const headers = entries(record.headers);
   let length =
     1 +
     varintBytes(timestampDelta) +
@@ -77,6 +78,11 @@ function writeRecord(writer: ByteWriter, record: OutRecord, offsetDelta: number,
     writer.bytes(Buffer.from(name));
     writer.bytes(content);
   }
+}
+
+/** Nearly all records, a commit's rows, have none. */
+function entries(headers: Headers | undefined): readonly [string, Buffer][] {
+  return headers === undefined ? NO_HEADERS : Object.entries(headers);
 }
 
 function bytesWithLength(bytes: Buffer | null): number {
@@ -103,7 +109,7 @@ class ByteWriter {
   }
 
   int8(value: number): void {
-    this.#offset = this.#buffer.writeInt8(value, this.#offset);
+    this.#buffer[this.#offset++] = value;
   }
 
   varint(value: number): void {
@@ -118,7 +124,9 @@ class ByteWriter {
   /** With its length before it; null is -1. */
   bytes(bytes: Buffer | null): void {
     this.varint(bytes?.length ?? -1);
-    if (bytes !== null) this.#offset += bytes.copy(this.#buffer, this.#offset);
+    if (bytes === null) return;
+    this.#buffer.set(bytes, this.#offset);
+    this.#offset += bytes.length;
   }
 
   written(): Buffer {

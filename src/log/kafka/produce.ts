@@ -12,15 +12,15 @@ export interface PartitionResult extends TopicPartition {
   readonly baseOffset: number;
 }
 
-/** https://kafka.apache.org/protocol#The_Messages_Produce, acks of all in-sync replicas. */
-export function encodeProduce(transactionalId: string | null, batches: readonly PartitionBatch[], timeoutMs: number): Buffer {
+/** https://kafka.apache.org/protocol#The_Messages_Produce, acks of all in-sync replicas; in parts, the batches being parts as they are. */
+export function encodeProduce(transactionalId: string | null, batches: readonly PartitionBatch[], timeoutMs: number): Buffer[] {
   const topics = Map.groupBy(batches, ({ topic }) => topic);
   const parts: Buffer[] = [string(transactionalId), int16(-1), int32(timeoutMs), int32(topics.size)];
   for (const [topic, partitions] of topics) {
     parts.push(string(topic), int32(partitions.length));
     for (const { partition, batch } of partitions) parts.push(int32(partition), int32(batch.length), batch);
   }
-  return Buffer.concat(parts);
+  return parts;
 }
 
 function int16(value: number): Buffer {

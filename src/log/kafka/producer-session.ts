@@ -92,7 +92,7 @@ export class ProducerSession {
         {
           api: 'Produce',
           version: PRODUCE_VERSION,
-          body: () => encodeProduce(this.#transactionalId, batches, this.#client.requestTimeoutMs),
+          body: encodeProduce(this.#transactionalId, batches, this.#client.requestTimeoutMs),
         },
         decodeProduce,
       );

@@ -111,7 +111,7 @@ export class KafkaReader implements LogReader {
     signal.addEventListener('abort', giveUp, { once: true });
     try {
       const response = await connection.callRaw(
-        { api: 'Fetch', version: FETCH_VERSION, body: () => encodeFetch(request), waitMs: maxWaitMs + this.#client.requestTimeoutMs },
+        { api: 'Fetch', version: FETCH_VERSION, body: [encodeFetch(request)], waitMs: maxWaitMs + this.#client.requestTimeoutMs },
         decodeFetch,
       );
       if (response.errorCode === Code.none) return response;

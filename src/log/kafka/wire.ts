@@ -1,15 +1,19 @@
-/**
- * All that Lull takes out of kafkajs: its connection (sockets, TLS, SASL, request timeouts) and its encoding of requests. Its producer,
- * consumer and cluster are not used: see docs/decisions. These are imports of its inside, hence the check for the one version that was read.
- */
-import { createRequire } from 'node:module';
 import type { ConnectionOptions } from 'node:tls';
 import type { SASLOptions } from 'kafkajs';
 import { FatalLogError } from '../errors.ts';
 import type { Calls } from './calls.ts';
-
-const require = createRequire(import.meta.url);
-const KAFKAJS_VERSION = '2.2.4';
+import {
+  apiKeys,
+  Broker,
+  Connection,
+  requests,
+  socketFactory,
+  type WireAnswer,
+  type WireBroker,
+  type WireConnection,
+  type WireProtocol,
+} from './kafkajs.ts';
+import { encodeRequestHeader } from './request-header.ts';
 
 export interface Address {
   readonly host: string;
@@ -33,100 +37,29 @@ export class NoAnswerError extends Error {
   override readonly name = 'NoAnswerError';
 }
 
-interface WireRequest {
-  readonly apiKey: number;
-  readonly apiVersion: number;
-  readonly apiName: string;
-  readonly expectResponse?: () => boolean;
-  readonly encode: () => Promise<{ readonly buf: Buffer; readonly buffer: Buffer }>;
-}
-interface WireProtocol {
-  readonly request: WireRequest;
-  readonly response: { readonly decode: (raw: Buffer) => Promise<unknown>; readonly parse: (data: unknown) => Promise<unknown> };
-  readonly requestTimeout?: number;
-  readonly logResponseError?: boolean;
-}
-interface WireConnection {
-  readonly socket?: { destroy(error: Error): void };
-  isConnected(): boolean;
-  isAuthenticated(): boolean;
-  connect(): Promise<unknown>;
-  disconnect(): Promise<unknown>;
-  send(protocol: WireProtocol): Promise<unknown>;
-  setVersions(versions: unknown): void;
-  setSupportAuthenticationProtocol(supported: boolean): void;
-  getSupportAuthenticationProtocol(): boolean | null;
-}
-interface WireBroker {
-  readonly versions: Readonly<Record<number, { readonly minVersion: number; readonly maxVersion: number }>>;
-  isConnected(): boolean;
-  connect(): Promise<void>;
-  lookupRequest(apiKey: number, definition: unknown): (args: unknown) => WireProtocol;
-}
-interface Definitions {
-  readonly requests: Readonly<Record<string, unknown>>;
-}
-
-type Constructor<T> = new (options: object) => T;
-
-const { version } = require('kafkajs/package.json') as { version: string };
-if (version !== KAFKAJS_VERSION)
-  throw new FatalLogError(`kafkajs ${version} is installed, but Lull uses the inside of ${KAFKAJS_VERSION}: install with npm ci`);
-
-const Connection = require('kafkajs/src/network/connection.js') as Constructor<WireConnection>;
-const Broker = require('kafkajs/src/broker/index.js') as Constructor<WireBroker>;
-const { requests } = require('kafkajs/src/protocol/requests/index.js') as Definitions;
-const apiKeys = require('kafkajs/src/protocol/requests/apiKeys.js') as Readonly<Record<string, number>>;
-const socketFactory = (require('kafkajs/src/network/socketFactory.js') as () => unknown)();
-/** Of kafkajs, and of the wire: CRC-32C, which Node does not have. */
-export const crc32c = require('kafkajs/src/protocol/recordBatch/crc32C/index.js') as (data: Buffer) => number;
-
-/** How members of a group tell each other what they want and get. */
-export const { MemberMetadata, MemberAssignment } = require('kafkajs/src/consumer/assignerProtocol.js') as {
-  readonly MemberMetadata: {
-    encode(metadata: { readonly version: number; readonly topics: readonly string[]; readonly userData: Buffer }): Buffer;
-    /** userData is null where its length is -1. */
-    decode(metadata: Buffer): { readonly userData: Buffer | null };
-  };
-  readonly MemberAssignment: {
-    encode(assignment: {
-      readonly version: number;
-      readonly assignment: Readonly<Record<string, readonly number[]>>;
-      readonly userData: Buffer;
-    }): Buffer;
-    /** null for an assignment of no bytes, which is what a member gets that the leader left out. */
-    decode(assignment: Buffer): {
-      readonly assignment: Readonly<Record<string, readonly number[]>>;
-      readonly userData: Buffer | null;
-    } | null;
-  };
-};
-
-interface RequestQueue {
-  readonly pending: readonly unknown[];
-  scheduleCheckPendingRequests: (this: RequestQueue) => void;
-}
-const queue = (require('kafkajs/src/network/requestQueue/index.js') as { readonly prototype: RequestQueue }).prototype;
-const schedule = queue.scheduleCheckPendingRequests;
-// kafkajs arms a timer after every response, with a negative delay when nothing is waiting or throttled: Node 24 warns of that once
-// (TimeoutNegativeWarning). Without something that waits the timer has no purpose.
-queue.scheduleCheckPendingRequests = function () {
-  if (this.pending.length > 0) schedule.call(this);
-};
-
 /** Node's codes of a certificate that does not verify: trying again does not make it trusted. */
 const UNTRUSTED = /CERT|UNABLE_TO_(VERIFY|GET_ISSUER)/;
+
+/** A request whose body Lull encodes: in parts, none of which may change until the answer is there. */
+export interface RawRequest {
+  readonly api: string;
+  readonly version: number;
+  readonly body: readonly Buffer[];
+  readonly waitMs?: number;
+}
 
 /** One connection to one broker: connects at the first call, and again after it was lost. */
 export class BrokerConnection {
   readonly address: Address;
   readonly #connection: WireConnection;
   readonly #broker: WireBroker;
+  readonly #clientId: string;
   #starting: Promise<void> | undefined;
   #closed = false;
 
   constructor(address: Address, options: WireOptions) {
     this.address = address;
+    this.#clientId = options.clientId;
     const say = (message: string) => options.debug(message);
     const logger = { namespace: () => logger, debug: () => undefined, info: say, warn: say, error: say };
     const to = options.route(address);
@@ -172,32 +105,40 @@ export class BrokerConnection {
   }
 
   /** As `call`, for the two requests whose records Lull encodes and decodes by itself. */
-  async callRaw<T>(
-    request: { readonly api: string; readonly version: number; readonly body: () => Buffer; readonly waitMs?: number },
-    decode: (raw: Buffer) => T,
-  ): Promise<T> {
+  async callRaw<T>(request: RawRequest, decode: (raw: Buffer) => T): Promise<T> {
     return this.#guarded(async () => {
       const apiKey = apiKeys[request.api]!;
       const range = this.#broker.versions[apiKey];
       if (range === undefined || request.version < range.minVersion || request.version > range.maxVersion)
         throw new FatalLogError(`broker ${this.name} does not speak ${request.api} version ${request.version}: use Kafka 2.4 or newer`);
-      const answer = await (
-        await this.#connected()
-      ).send({
-        request: {
-          apiKey,
-          apiVersion: request.version,
-          apiName: request.api,
-          encode: async () => {
-            const body = request.body();
-            return { buf: body, buffer: body };
-          },
-        },
-        response: { decode: async (raw) => decode(raw), parse: async (data) => data },
-        ...(request.waitMs === undefined ? {} : { requestTimeout: request.waitMs }),
-      });
-      return answer as T;
+      const connection = await this.#connected();
+      // The login of a SASL session ends after the time that the broker gave it.
+      if (!connection.isAuthenticated()) await connection.authenticate();
+      return decode(await this.#sendRaw(connection, apiKey, request));
     });
+  }
+
+  /** The parts go to the socket as they are: kafkajs would copy a request of a megabyte into several buffers that grow. */
+  async #sendRaw(connection: WireConnection, apiKey: number, request: RawRequest): Promise<Buffer> {
+    const { api, version, body, waitMs } = request;
+    const correlationId = connection.nextCorrelationId();
+    const header = encodeRequestHeader({ apiKey, version, correlationId, clientId: this.#clientId }, body);
+    const { promise, resolve, reject } = Promise.withResolvers<WireAnswer>();
+    // What is in the queue when the socket goes is rejected by kafkajs; what comes later would wait for its timeout.
+    if (!connection.isConnected()) throw new NoAnswerError(`the connection to ${this.name} was lost`);
+    connection.requestQueue.push({
+      entry: { apiKey, apiVersion: version, apiName: api, correlationId, resolve, reject },
+      expectResponse: true,
+      requestTimeout: waitMs ?? null,
+      sendRequest: () => {
+        const { socket } = connection;
+        socket?.cork();
+        socket?.write(header);
+        for (const part of body) socket?.write(part);
+        socket?.uncork();
+      },
+    });
+    return (await promise).payload;
   }
 
   /** Frees the socket at once, also when requests are under way: they end with NoAnswerError. */

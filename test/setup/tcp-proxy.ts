@@ -19,6 +19,22 @@ export const ApiKey = {
  */
 export type Disturbance = 'lose-request' | 'lose-answer' | 'hold';
 
+export type Direction = 'to-broker' | 'to-client';
+
+/** A bad network, in both directions and on every connection. Order within a connection is kept: it is still TCP. */
+export interface Weather {
+  /** Default 0. */
+  readonly delayMs?: number;
+  /** Up to so much more, drawn for each message. Default 0. */
+  readonly jitterMs?: number;
+  /** Of one connection, each way. Default unlimited. */
+  readonly bytesPerSecond?: number;
+  /** That a message breaks its connection instead of passing. Default 0. */
+  readonly resetChance?: number;
+  /** In [0, 1). Default `Math.random`. */
+  readonly random?: () => number;
+}
+
 /** A TCP proxy in front of one Kafka broker that knows where requests and answers begin. */
 export interface TcpProxy {
   readonly host: string;
@@ -33,8 +49,10 @@ export interface TcpProxy {
   release(): void;
   /** Breaks all connections now. */
   cut(): void;
-  /** While silent, nothing passes in either direction, and nothing breaks. */
-  silence(silent: boolean): void;
+  /** While silent, nothing passes (in either direction, or only in one), and nothing breaks. What was held up is lost, not late. */
+  silence(silent: boolean | Direction): void;
+  /** From now on; `{}` is fair weather again. */
+  weather(weather: Weather): void;
   close(): Promise<void>;
 }
 
@@ -51,7 +69,9 @@ export async function startTcpProxy(target: { readonly host: string; readonly po
   const counts = new Map<number, number>();
   const held: (() => void)[] = [];
   const pairs = new Set<{ readonly client: Socket; readonly broker: Socket }>();
-  let silent = false;
+  let silent: boolean | Direction = false;
+  let weather: Weather = {};
+  const swallows = (direction: Direction): boolean => silent === true || silent === direction;
 
   const server: Server = createServer((client) => {
     const broker = connect(target.port, target.host);
@@ -63,13 +83,15 @@ export async function startTcpProxy(target: { readonly host: string; readonly po
     };
     const lostAnswers = new Map<number, () => void>();
     let holding = false;
+    const toBroker = lane(broker, () => weather, breakOff);
+    const toClient = lane(client, () => weather, breakOff);
 
     client.on(
       'data',
       frames((frame) => {
         const apiKey = frame.readInt16BE(LENGTH_BYTES);
         counts.set(apiKey, (counts.get(apiKey) ?? 0) + 1);
-        if (silent) return;
+        if (swallows('to-broker')) return;
         const index = plans.findIndex((plan) => plan.apiKey === apiKey);
         const [plan] = index < 0 ? [] : plans.splice(index, 1);
         if (plan?.how === 'lose-request') {
@@ -84,18 +106,20 @@ export async function startTcpProxy(target: { readonly host: string; readonly po
           plan.happened();
         } else {
           if (plan !== undefined) lostAnswers.set(frame.readInt32BE(LENGTH_BYTES + 4), plan.happened);
-          broker.write(frame);
+          toBroker(frame);
         }
       }),
     );
     broker.on(
       'data',
       frames((frame) => {
-        if (silent) return;
+        if (swallows('to-client')) return;
         const lost = lostAnswers.get(frame.readInt32BE(LENGTH_BYTES));
-        if (lost === undefined) return void client.write(frame);
-        breakOff();
-        lost();
+        if (lost === undefined) toClient(frame);
+        else {
+          breakOff();
+          lost();
+        }
       }),
     );
     for (const socket of [client, broker]) socket.on('error', () => undefined); // 'close' follows
@@ -130,6 +154,9 @@ export async function startTcpProxy(target: { readonly host: string; readonly po
     silence: (value) => {
       silent = value;
     },
+    weather: (value) => {
+      weather = value;
+    },
     close: async () => {
       for (const { client, broker } of pairs) {
         client.destroy();
@@ -137,6 +164,28 @@ export async function startTcpProxy(target: { readonly host: string; readonly po
       }
       await new Promise((resolve) => server.close(resolve)); // closed already is closed too
     },
+  };
+}
+
+/** Sends messages on in their order, as late as the weather says. */
+function lane(to: Socket, weatherNow: () => Weather, breakOff: () => void): (frame: Buffer) => void {
+  const waiting: { readonly frame: Buffer; readonly atMs: number }[] = [];
+  const pump = (): void => {
+    for (let head = waiting[0]; head !== undefined && head.atMs <= performance.now(); head = waiting[0]) {
+      waiting.shift();
+      if (!to.destroyed) to.write(head.frame);
+    }
+    if (waiting[0] !== undefined) setTimeout(pump, Math.ceil(waiting[0].atMs - performance.now()));
+  };
+  return (frame) => {
+    const { delayMs = 0, jitterMs = 0, bytesPerSecond = Infinity, resetChance = 0, random = Math.random } = weatherNow();
+    if (resetChance > 0 && random() < resetChance) {
+      breakOff();
+      return;
+    }
+    const fromMs = Math.max(performance.now() + delayMs + (jitterMs > 0 ? random() * jitterMs : 0), waiting.at(-1)?.atMs ?? 0);
+    waiting.push({ frame, atMs: fromMs + (frame.length * 1000) / bytesPerSecond });
+    if (waiting.length === 1) pump();
   };
 }
 

@@ -6,6 +6,7 @@ interface Bench {
 const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   pairs: () => import('./w1-pairs.ts'),
   w1: () => import('./w1.ts'),
+  w2: () => import('./w2.ts'),
 };
 
 const given = process.argv.slice(2);

@@ -79,12 +79,17 @@ export function userIdOf(rank: number): string {
 }
 
 function makeEvent(random: Random, userId: string, occurredAtMs: number, otherTypes: W1Options['otherTypes']): BenchEvent {
-  let type = random.weighted(TYPES);
+  let type = drawType(random);
   if (type === 'page_viewed' && otherTypes !== undefined && random.chance(otherTypes.share)) type = random.pick(otherTypes.names);
   return { eventId: random.uuid(), userId, type, occurredAtMs, properties: propertiesOf(random, type) };
 }
 
-function propertiesOf(random: Random, type: string): Readonly<Record<string, string | number>> {
+export function drawType(random: Random): string {
+  return random.weighted(TYPES);
+}
+
+/** What an event of this type says of itself. */
+export function propertiesOf(random: Random, type: string): Readonly<Record<string, string | number>> {
   const path = `/p/${random.int(1, 5_000)}`;
   const price = (): number => random.int(100, 20_000) / 100;
   const sku = (): string => `sku-${random.int(1, 20_000)}`;

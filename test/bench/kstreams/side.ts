@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -82,9 +82,26 @@ export class PeerSide {
 
   async start(): Promise<void> {
     const { peer, bootstrap, topic, commitMs = 100 } = this.#options;
-    const flags = ['-Xmx1g', '-Xms1g', '-XX:-UsePerfData', '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn', '-cp', peer.classPath];
+    // Its own, inside: RocksDB unpacks its library there, and Kafka Streams warns of a state folder below it.
+    const temporary = join(this.#folder, 'tmp');
+    await mkdir(temporary);
+    const flags = [
+      `-Djava.io.tmpdir=${temporary}`,
+      '-Xmx1g',
+      '-Xms1g',
+      '-XX:-UsePerfData',
+      '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn',
+      '-cp',
+      peer.classPath,
+    ];
     const child = new Child(peer.java, [...flags, 'Peer'], {
-      ...{ BOOTSTRAP: bootstrap, TOPIC: topic, GROUP: this.groupId, DISPATCH_TOPIC: this.dispatchTopic, STATE_DIR: this.#folder },
+      ...{
+        BOOTSTRAP: bootstrap,
+        TOPIC: topic,
+        GROUP: this.groupId,
+        DISPATCH_TOPIC: this.dispatchTopic,
+        STATE_DIR: join(this.#folder, 'state'),
+      },
       ...{ SCHEMA: FIRST_PRODUCT_EVENT, THREADS: '2', COMMIT_MS: String(commitMs) },
     });
     this.children = [child];

@@ -22,7 +22,6 @@ export function eventIdHash(eventId: string): number {
 /** The ring with one more id, or null where the id is in it. */
 export function withRecent(ring: readonly number[], hash: number, limit: number): readonly number[] | null {
   if (ring.includes(hash)) return null;
-  const next = ring.length >= limit ? ring.slice(ring.length - limit + 1) : ring.slice();
-  next.push(hash);
-  return next;
+  // Joined, not pushed: a push to a copy would copy it again, to make room for more.
+  return (ring.length >= limit ? ring.slice(ring.length - limit + 1) : ring).concat([hash]);
 }

@@ -48,10 +48,9 @@ export function withMoment(moments: Moments, moment: Moment, floorMs: number, ca
   while (at > 0 && (moments[at - 2]! > atMs || (moments[at - 2] === atMs && moments[at - 1]! > offset))) at -= 2;
   const from = Math.max(Math.min(2 * firstSince(moments, floorMs), at), moments.length + 2 - 2 * cap);
   if (from > at) return moments;
-  const after = moments.slice(from, at);
-  after.push(atMs, offset);
-  for (let i = at; i < moments.length; i++) after.push(moments[i]!);
-  return after;
+  // Joined, not pushed: a push to a copy would copy it again, to make room for more.
+  const upTo = (from === 0 && at === moments.length ? moments : moments.slice(from, at)).concat([atMs, offset]);
+  return at === moments.length ? upTo : upTo.concat(moments.slice(at));
 }
 
 /** The first at or after `fromMs` that is not the one at `offset`. */

@@ -21,11 +21,43 @@ export function timersOf(state: UserState): readonly Timer[] {
   return timers;
 }
 
-/** Cheap, and enough to skip the index for most events. False may also mean the same timers in other objects. */
-export function sameTimers(before: UserState, after: UserState): boolean {
-  return (
-    before.matches === after.matches && before.tidyAtMs === after.tidyAtMs && before.session?.closeTimerMs === after.session?.closeTimerMs
-  );
+export interface TimerChanges {
+  readonly removed: readonly Timer[];
+  readonly added: readonly Timer[];
+}
+
+/** Timers that came and went between two states of one user; null where none did. Most events change none: this costs them three comparisons. */
+export function timerChanges(before: UserState, after: UserState): TimerChanges | null {
+  const [closeBeforeMs, closeMs] = [before.session?.closeTimerMs, after.session?.closeTimerMs];
+  if (before.matches === after.matches && before.tidyAtMs === after.tidyAtMs && closeBeforeMs === closeMs) return null;
+  const removed: Timer[] = [];
+  const added: Timer[] = [];
+  if (closeBeforeMs !== closeMs) {
+    if (closeBeforeMs !== undefined) removed.push({ dueMs: closeBeforeMs, id: SESSION_TIMER });
+    if (closeMs !== undefined) added.push({ dueMs: closeMs, id: SESSION_TIMER });
+  }
+  if (before.tidyAtMs !== after.tidyAtMs) {
+    if (before.tidyAtMs !== null) removed.push({ dueMs: before.tidyAtMs, id: TIDY_TIMER });
+    if (after.tidyAtMs !== null) added.push({ dueMs: after.tidyAtMs, id: TIDY_TIMER });
+  }
+  if (before.matches !== after.matches) {
+    pushMatchTimers(removed, before.matches, after.matches);
+    pushMatchTimers(added, after.matches, before.matches);
+  }
+  return removed.length + added.length === 0 ? null : { removed, added };
+}
+
+/** Timers of matches that the others do not have, neither the match nor one that is due with it. */
+function pushMatchTimers(into: Timer[], matches: readonly Match[], others: readonly Match[]): void {
+  for (const match of matches) {
+    if (others.includes(match)) continue;
+    const timer = { dueMs: match.dueMs, id: matchTimerId(match) };
+    if (!others.some((other) => isSameTimer({ dueMs: other.dueMs, id: matchTimerId(other) }, timer))) into.push(timer);
+  }
+}
+
+export function isSameTimer(a: Timer, b: Timer): boolean {
+  return a.dueMs === b.dueMs && a.id === b.id;
 }
 
 /** The state without one timer and what hangs on it: for a timer whose firing fails, which would fail at every tick. */

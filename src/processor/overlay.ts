@@ -3,7 +3,7 @@ import { ReservedEventError } from '../core/reserved.ts';
 import type { Event } from '../core/event.ts';
 import type { UserState } from '../core/state.ts';
 import { isEmpty, NO_EFFECTS, type Step } from '../core/step.ts';
-import { sameTimers, timersOf, withoutTimer } from '../core/timers.ts';
+import { isSameTimer, timerChanges, timersOf, withoutTimer } from '../core/timers.ts';
 import { toError } from '../engine/errors.ts';
 import type { InputPosition, Output, Row } from '../engine/stage.ts';
 import type { LogRecord, TopicPartition } from '../log/port.ts';
@@ -11,7 +11,7 @@ import type { PartitionStore, StoreOp } from '../store/port.ts';
 import { deadLetter, type Refusal } from '../engine/dead-letter.ts';
 import { Outbox, type ProcessorTopics } from './outbox.ts';
 import { Tally } from './tally.ts';
-import { compareTimers, indexOps, isSameTimer, parseRow, timerKey, timersWithout, TIMER_TABLE, type UserTimer } from './timer-index.ts';
+import { compareTimers, indexOps, parseRow, timerKey, TIMER_TABLE, type UserTimer } from './timer-index.ts';
 import { TimerQueue } from './timer-queue.ts';
 import { encodeUserState } from './user-state-codec.ts';
 import { Users, type User } from './users.ts';
@@ -101,7 +101,8 @@ export class Overlay {
     const derived: StoreOp[] = [];
     for (const { userId, state, before } of this.users.changed) {
       rows.push({ key: Buffer.from(userId), value: isEmpty(state) ? null : encodeRow(state) });
-      if (before !== null && !sameTimers(before, state)) derived.push(...indexOps(userId, timersOf(before), timersOf(state)));
+      const changes = before === null ? null : timerChanges(before, state);
+      if (changes !== null) derived.push(...indexOps(userId, changes));
     }
     return { rows, records: this.#outbox.records, derived, position };
   }
@@ -143,18 +144,16 @@ export class Overlay {
   #apply(user: User, state: UserState, fired: UserTimer | null): void {
     const { userId, state: before } = user;
     if (state === before) return;
-    if (sameTimers(before, state)) {
-      this.users.set(user, state);
-    } else {
-      const [timersBefore, timers] = [timersOf(before), timersOf(state)];
-      const added = timersWithout(timers, timersBefore);
-      for (const { dueMs } of added) if (!Number.isSafeInteger(dueMs)) throw new Error(`it arms a timer that is due at ${dueMs}`);
-      this.users.set(user, state);
-      for (const timer of timersWithout(timersBefore, timers)) {
+    const changes = timerChanges(before, state);
+    for (const { dueMs } of changes?.added ?? [])
+      if (!Number.isSafeInteger(dueMs)) throw new Error(`it arms a timer that is due at ${dueMs}`);
+    this.users.set(user, state);
+    if (changes !== null) {
+      for (const timer of changes.removed) {
         // The timer that fires has left the queue already.
         if (fired === null || !isSameTimer(timer, fired)) this.timers.disarm({ userId, dueMs: timer.dueMs, id: timer.id });
       }
-      for (const { dueMs, id } of added) this.timers.arm({ userId, dueMs, id });
+      for (const { dueMs, id } of changes.added) this.timers.arm({ userId, dueMs, id });
     }
     this.tally.sessionsOpened += state.lifetime.sessions - before.lifetime.sessions;
   }

@@ -1,9 +1,9 @@
 import type { Codec } from '../avro/codec.ts';
 import type { Event } from '../core/event.ts';
 import type { Program } from '../core/program.ts';
-import { onEvent, onTimer } from '../core/step.ts';
-import type { Timer } from '../core/state.ts';
-import { timersOf } from '../core/timers.ts';
+import { emptyState, onEvent, onTimer } from '../core/step.ts';
+import type { UserState } from '../core/state.ts';
+import { timerChanges } from '../core/timers.ts';
 import { FatalError, StateLostError, toError } from '../engine/errors.ts';
 import type { Commit, InputPosition, Row, StageTask, TaskContext } from '../engine/stage.ts';
 import type { LogRecord, TopicPartition } from '../log/port.ts';
@@ -76,15 +76,16 @@ export class ProcessorTask implements StageTask {
     const { topics } = this.#options;
     return rows.flatMap(({ key, value }, i) => {
       const userId = key.toString('utf8');
-      const timers = (row: Buffer | null) => (row === null ? [] : timersOf(decodeUserState(row, userId)));
-      let before: readonly Timer[];
+      const state = (row: Buffer | null): UserState => (row === null ? emptyState(userId) : decodeUserState(row, userId));
+      let before: UserState;
       try {
-        before = timers(previous[i] ?? null);
+        before = state(previous[i] ?? null);
       } catch (cause) {
         throw new StateLostError(`the local store has ${toError(cause).message}`, { cause });
       }
       try {
-        return indexOps(userId, before, timers(value));
+        const changes = timerChanges(before, state(value));
+        return changes === null ? [] : indexOps(userId, changes);
       } catch (cause) {
         throw new FatalError(`${topics.state}-${this.#context.partition} has ${toError(cause).message}`, { cause });
       }

@@ -1,4 +1,5 @@
 import type { Timer } from '../core/state.ts';
+import type { TimerChanges } from '../core/timers.ts';
 import type { StoreOp } from '../store/port.ts';
 
 /** The table of the timer index. Derived from user rows, hence not in the changelog. */
@@ -62,19 +63,10 @@ function rank(unit: number): number {
   return unit >= 0xd800 && unit < 0xe000 ? unit + 0x1_0000 : unit;
 }
 
-export function isSameTimer(a: Timer, b: Timer): boolean {
-  return a.dueMs === b.dueMs && a.id === b.id;
-}
-
-/** The timers of `some` that are not in `others`. A user has a handful. */
-export function timersWithout(some: readonly Timer[], others: readonly Timer[]): Timer[] {
-  return some.filter((timer) => !others.some((other) => isSameTimer(timer, other)));
-}
-
-/** What the index needs to follow a user from one set of timers to another. */
-export function indexOps(userId: string, before: readonly Timer[], after: readonly Timer[]): StoreOp[] {
+/** What the index needs to follow a user from one state to another. */
+export function indexOps(userId: string, { removed, added }: TimerChanges): StoreOp[] {
   return [
-    ...timersWithout(before, after).map(({ dueMs, id }) => deleteOp({ userId, dueMs, id })),
-    ...timersWithout(after, before).map(({ dueMs, id }) => insertOp({ userId, dueMs, id })),
+    ...removed.map(({ dueMs, id }) => deleteOp({ userId, dueMs, id })),
+    ...added.map(({ dueMs, id }) => insertOp({ userId, dueMs, id })),
   ];
 }

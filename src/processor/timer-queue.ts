@@ -1,5 +1,6 @@
 import { Heap } from './heap.ts';
-import { compareTimers, isSameTimer, type UserTimer } from './timer-index.ts';
+import { isSameTimer } from '../core/timers.ts';
+import { compareTimers, type UserTimer } from './timer-index.ts';
 
 /**
  * Reads timers behind `from` (null = from the first), in order, at most `limit` of the index. `last` is the timer up to which the answer is complete; null = there are no

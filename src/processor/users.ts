@@ -40,6 +40,7 @@ export class Users {
   #young = new Map<string, Cached>();
   #old = new Map<string, Cached>();
   #changed: Cached[] = [];
+  #turnOvers = 0;
 
   constructor({ store, partitions, cachedUsers }: UsersOptions) {
     this.#store = store;
@@ -47,7 +48,12 @@ export class Users {
     this.#perGeneration = Math.max(1, cachedUsers >> 1);
   }
 
-  /** Makes `get` possible for these users, until the next commit. @throws StateLostError where the store holds what is not a user's row */
+  /** Grows whenever users were dropped: what `get` has given before may be dropped too, and must be asked for again. */
+  get turnOvers(): number {
+    return this.#turnOvers;
+  }
+
+  /** Makes `get` possible for these users, until the next turn-over. @throws StateLostError where the store holds what is not a user's row */
   async load(userIds: Iterable<string>): Promise<void> {
     const unknown = new Set<string>();
     for (const userId of userIds) if (this.#find(userId) === undefined) unknown.add(userId);
@@ -69,12 +75,12 @@ export class Users {
     return user;
   }
 
-  /** Undefined where it was not loaded since the last commit. */
+  /** Undefined where it is not in memory. */
   get(userId: string): User | undefined {
     return this.#find(userId);
   }
 
-  /** `user` is what `get` has given since the last commit. */
+  /** `user` is what `get` has given since the last turn-over. */
   set(user: User, state: UserState): void {
     const cached: Cached = user;
     if (cached.before === null) {
@@ -96,6 +102,7 @@ export class Users {
     if (this.#young.size > this.#perGeneration) {
       this.#old = this.#young;
       this.#young = new Map();
+      this.#turnOvers++;
     }
   }
 

@@ -3,7 +3,7 @@ import type { SendCommand } from '../../src/core/output.ts';
 import type { Program, Scope } from '../../src/core/program.ts';
 import type { UserState } from '../../src/core/state.ts';
 import { emptyState, onEvent, onTimer } from '../../src/core/step.ts';
-import { sameTimers, timersOf } from '../../src/core/timers.ts';
+import { timerChanges, timersOf } from '../../src/core/timers.ts';
 import { HOUR, MINUTE, PLAIN, START, journeyOf, programOf, trackerOf } from './support.ts';
 
 /** Workload W1 of the peers, as a program: its README's rules (a), (b) and (c). */
@@ -120,8 +120,7 @@ export function replayPartition(
   const take = (userId: string, state: UserState, made: readonly SendCommand[], before: UserState): void => {
     users.set(userId, state);
     commands.push(...made);
-    if (sameTimers(before, state)) return;
-    for (const { dueMs } of timersOf(state)) due.set(dueMs, (due.get(dueMs) ?? new Set()).add(userId));
+    for (const { dueMs } of timerChanges(before, state)?.added ?? []) due.set(dueMs, (due.get(dueMs) ?? new Set()).add(userId));
   };
   const fire = (untilMs: number): void => {
     for (;;) {

@@ -44,7 +44,7 @@ test('a timer that fired can be armed again for the same moment', async () => {
 test('a timer that was moved before the index was read is read once, where it is now', async () => {
   await store.write([
     { table: USER_TABLE, key: Buffer.from('ann'), value: encodeUserState(waking('ann', 100)) },
-    ...indexOps('ann', [], [{ id: 'tidy', dueMs: 100 }]),
+    ...indexOps('ann', { removed: [], added: [{ id: 'tidy', dueMs: 100 }] }),
   ]);
   await becomes(waking('ann', 200));
   expect([await next(), await next()]).toEqual([200, undefined]);
@@ -70,7 +70,7 @@ test('a step whose timer cannot be kept leaves nothing but its dead letter', asy
 });
 
 test('a rollback leaves what is committed', async () => {
-  await store.write(indexOps('ann', [], [{ id: 'tidy', dueMs: 100 }]));
+  await store.write(indexOps('ann', { removed: [], added: [{ id: 'tidy', dueMs: 100 }] }));
   await store.write([{ table: USER_TABLE, key: Buffer.from('ann'), value: encodeUserState(waking('ann', 100)) }]);
   await overlay.timers.load();
   await becomes(waking('ann', null));

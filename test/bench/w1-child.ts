@@ -1,7 +1,7 @@
 /**
  * One processor that is measured, as `lull process` composes it, without a registry (schema id 1 is a product event) and without HTTP. Metrics are
  * kept, as in production. Arguments: bootstrap, input topic, prefix, state folder, bytes a fetch, and a `ChildOptions` as JSON. Prints
- * `first_ms=<epoch ms>` at its first batch and `restored=<partition> <rows> <seconds>` for each partition; ends at SIGTERM.
+ * `first_ms=<epoch ms>` at its first batch and `restored=<JSON: what the observer was told>` for each partition; ends at SIGTERM.
  */
 import { join } from 'node:path';
 import { createCodec } from '../../src/avro/codec.ts';
@@ -73,9 +73,9 @@ await new Worker({
       process.stdout.write(`first_ms=${Date.now()}\n`);
       if (options.profile !== undefined) profiling = startProfiler(options.profile);
     },
-    restored(partition, rows, seconds) {
-      observer.restored(partition, rows, seconds);
-      process.stdout.write(`restored=${partition} ${rows} ${seconds}\n`);
+    restored(...told) {
+      observer.restored(...told);
+      process.stdout.write(`restored=${JSON.stringify(told)}\n`);
     },
   },
 }).run(stopping.signal);

@@ -16,7 +16,7 @@ export function messageOf(error: unknown): string {
  * configuration, topology, credentials) stays text for people.
  */
 export function logFatal(logger: Logger, error: unknown, fields: { readonly worker?: number } = {}): void {
-  logger.fatal(error instanceof Error && !isOurs(error) ? { ...fields, err: error } : fields, messageOf(error));
+  logger.fatal(isDefect(error) ? { ...fields, err: error } : fields, messageOf(error));
   markLogged(error);
 }
 
@@ -27,6 +27,11 @@ export function markLogged(error: unknown): void {
 
 export function isLogged(error: unknown): boolean {
   return error instanceof Error && logged.has(error);
+}
+
+/** An error that nobody gave a name: where it came from is worth more than what it says. */
+function isDefect(error: unknown): boolean {
+  return error instanceof Error && [Error, TypeError, RangeError, ReferenceError].some((type) => error.constructor === type);
 }
 
 function isOurs(error: Error): boolean {

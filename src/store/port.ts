@@ -62,4 +62,11 @@ export class StoreCorruptError extends Error {
 /** The folder or the native library cannot be used (another process has the folder, no permission, a missing library): stop with this one line. */
 export class StoreOpenError extends Error {
   override readonly name = 'StoreOpenError';
+  /** Another process has the folder: it may be about to end. */
+  readonly isLocked: boolean;
+
+  constructor(message: string, { isLocked = false, ...options }: ErrorOptions & { readonly isLocked?: boolean } = {}) {
+    super(message, options);
+    this.isLocked = isLocked;
+  }
 }

@@ -1,11 +1,11 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { StoreCorruptError, StoreOpenError } from '../../src/store/port.ts';
-import { destroyRocksStore } from '../../src/store/rocks/folder.ts';
+import { destroyRocksStore, moveRocksStore } from '../../src/store/rocks/folder.ts';
 import { openRocksStore } from '../../src/store/rocks/rocks-store.ts';
 import { storeConformance } from '../conformance/store.ts';
 
@@ -159,6 +159,33 @@ describe('RocksDB store', () => {
     expect(await partition.get('users', b('last'))).toBeNull();
     expect(await partition.get('users', b('2-1999'))).not.toBeNull();
     await store.close();
+  });
+
+  it('is moved as a whole, also where a move was cut short, and never over another', async () => {
+    const from = await filledFolder();
+    const to = join(from, 'worker-0');
+    const read = async (path: string): Promise<string | undefined> => {
+      const store = await openRocksStore({ tables: TABLES, path });
+      const value = await (await store.open(1)).get('users', b('last'));
+      await store.close();
+      return value?.toString();
+    };
+    // As a crash leaves it: some files there, the one that makes it a store not yet.
+    await mkdir(to);
+    const first = await firstFile(from, /\.sst$/);
+    await rename(first, join(to, basename(first)));
+    await writeFile(join(from, 'notes.txt'), 'not ours');
+    expect(await moveRocksStore(from, to)).toBe('moved');
+    expect((await readdir(from)).sort()).toEqual(['notes.txt', 'worker-0']);
+    expect(await read(to)).toBe('in the log');
+    expect(await moveRocksStore(from, to)).toBeUndefined();
+    expect(await moveRocksStore(join(from, 'nowhere'), to)).toBeUndefined();
+
+    const older = await filledFolder();
+    await (await openRocksStore({ tables: TABLES, path: to })).close();
+    expect(await moveRocksStore(older, to)).toBe('deleted');
+    expect(await readdir(older)).toEqual([]);
+    expect(await read(to)).toBe('in the log');
   });
 
   it('deletes nothing but its own files', async () => {

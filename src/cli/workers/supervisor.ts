@@ -42,7 +42,7 @@ export class Supervisor {
   readonly #over = new AbortController();
   readonly #checked = Promise.withResolvers<Checked | undefined>();
   #fingerprint: string | undefined;
-  #error: Error | undefined;
+  #end: { readonly error: Error; readonly worker: number; readonly isForLog: boolean } | undefined;
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
@@ -79,7 +79,10 @@ export class Supervisor {
       signal.removeEventListener('abort', stop);
       process.removeListener('exit', killAll);
     }
-    if (this.#error !== undefined) throw this.#error;
+    if (this.#end === undefined) return;
+    const { error, worker, isForLog } = this.#end;
+    if (isForLog) logFatal(this.#options.logger, error, { worker });
+    throw error;
   }
 
   /** A member without a partition would only cost memory. */
@@ -131,7 +134,7 @@ export class Supervisor {
     this.#checked.resolve(checked);
     if (this.#fingerprint === checked.fingerprint) return;
     const what = `worker ${index} found another topology than the others run (${checked.fingerprint}, not ${this.#fingerprint})`;
-    this.#fail(new CommandError(`${what}: the files have changed; start again, so that all run the new one`), index);
+    this.#fail(index, new CommandError(`${what}: the files have changed; start again, so that all run the new one`));
   }
 
   /** With the deadline of a stop, from the moment that all are told. */
@@ -142,9 +145,8 @@ export class Supervisor {
     const stop = (): void => {
       worker.stop();
       deadline = setTimeout(() => {
-        this.#error ??= new CommandError(
-          `worker ${worker.index} did not stop within ${limitMs} ms and was killed; what it had not committed is done again`,
-        );
+        const what = `worker ${worker.index} did not stop within ${limitMs} ms and was killed; what it had not committed is done again`;
+        this.#fail(worker.index, new CommandError(what));
         worker.kill();
       }, limitMs);
     };
@@ -166,16 +168,18 @@ export class Supervisor {
         this.#options.logger.error({ worker: index, reason: failure.message }, 'the worker ended by an error while it stopped');
       return true;
     }
-    if (failure !== undefined && (failure.isFatal || !hasBegun)) this.#fail(asError(failure), failure.isForLog ? index : undefined);
+    if (failure !== undefined && (failure.isFatal || !hasBegun)) this.#fail(index, asError(failure), failure.isForLog);
     else if (!hasBegun && exited)
-      this.#fail(new CommandError(`worker 0 ended by ${how} before it could begin; what it wrote is above`), index);
+      this.#fail(index, new CommandError(`worker 0 ended by ${how} before it could begin; what it wrote is above`));
     return this.#over.signal.aborted;
   }
 
   /** The first error is what all end with. */
-  #fail(error: Error, inLogOf: number | undefined): void {
-    if (inLogOf !== undefined && this.#error === undefined) logFatal(this.#options.logger, error, { worker: inLogOf });
-    this.#error ??= error;
+  #fail(worker: number, error: Error, isForLog = true): void {
+    if (this.#end !== undefined) return;
+    this.#end = { error, worker, isForLog };
+    // With others to wait for, the last line may take a while.
+    if (this.#places.length > 1) this.#options.logger.error({ worker, reason: error.message }, 'all workers end');
     this.#over.abort();
   }
 

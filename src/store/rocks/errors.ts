@@ -12,6 +12,7 @@ export function openError(path: string, thrown: unknown): Error {
   if (LOCKED.test(message))
     return new StoreOpenError(`${path}: another process uses this state folder; stop it, or give this one a folder of its own`, {
       cause: thrown,
+      isLocked: true,
     });
   if (ENVIRONMENT.test(message)) return new StoreOpenError(`${path}: cannot open the state folder: ${message}`, { cause: thrown });
   return new StoreCorruptError(`${path}: the state folder cannot be read: ${message}`, { cause: thrown });

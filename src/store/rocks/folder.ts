@@ -1,4 +1,4 @@
-import { readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 const DAMAGED = 'LULL-DAMAGED';
@@ -12,6 +12,37 @@ export async function destroyRocksStore(path: string): Promise<void> {
   // The mark goes last: a deletion that was cut short must not leave something that looks whole.
   const ordered = [...files.filter((name) => name !== DAMAGED), ...files.filter((name) => name === DAMAGED)];
   for (const name of ordered) await rm(join(path, name), { force: true });
+}
+
+/** The file without which a folder is no store. */
+const CURRENT = 'CURRENT';
+
+/**
+ * Moves a store that is not open to another folder of the same disk. Cut short, it is finished by the next call. Where the other folder has a store, that one stays,
+ * and this one is deleted: it is the older of two copies of what the changelog has.
+ * @returns what was done; undefined where there was no store
+ */
+export async function moveRocksStore(from: string, to: string): Promise<'moved' | 'deleted' | undefined> {
+  const files = await filesOf(from);
+  if (!files.includes(CURRENT)) return undefined;
+  if ((await filesOf(to)).includes(CURRENT)) {
+    await destroyRocksStore(from);
+    return 'deleted';
+  }
+  await mkdir(to, { recursive: true });
+  // Last, what makes it one: until then it is where it was.
+  for (const name of [...files.filter((file) => file !== CURRENT && OURS.test(file)), CURRENT])
+    await rename(join(from, name), join(to, name));
+  return 'moved';
+}
+
+async function filesOf(path: string): Promise<string[]> {
+  try {
+    return await readdir(path);
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
+    throw error;
+  }
 }
 
 export async function markDamaged(path: string): Promise<void> {

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { duration, flag, integer, matching, oneOf, secret, size, text } from './setting.ts';
 
 const MIB = 1024 * 1024;
@@ -42,7 +43,7 @@ export const SETTINGS = {
   replicationFactor: integer({ doc: 'replicas of every topic that is created', default: 3, min: 1, max: 32 }),
   workers: integer({
     doc: 'processes that share the work on this machine, at most one per partition; 1: without a parent. Default: the cores that it may use',
-    default: 1,
+    default: availableParallelism(),
     min: 1,
     max: 1024,
   }),

@@ -1,7 +1,9 @@
+import { mutant } from '../log/mutant.ts';
 import type { LogTransaction, TransactionalWriter } from '../log/port.ts';
 import type { PartitionStore, StoreOp } from '../store/port.ts';
 import { failpoint } from './failpoint.ts';
 import { encodeCheckpoint, CHECKPOINT_KEY, META_TABLE } from './checkpoint.ts';
+import { commitOffsetsFirst, rowsOnly } from './mutants.ts';
 import { encodePosition, POSITION_KEY } from './position.ts';
 import type { Clock, Output } from './stage.ts';
 
@@ -44,11 +46,14 @@ export class Committer {
 
   async commit(output: Output): Promise<void> {
     const { partition, inputTopic, groupId } = this.#target;
+    const offsets = [{ topic: inputTopic, partition, offset: output.position.offset }];
+    if (mutant('offsets-before-output')) await commitOffsetsFirst(this.#writer, groupId, offsets);
     const transaction = await this.#writer.begin();
     const position = this.#encodePosition(output);
     const changelogOffset = await this.#send(transaction, output, position);
     failpoint('before-offsets');
-    await transaction.sendOffsets(groupId, [{ topic: inputTopic, partition, offset: output.position.offset }]);
+    await transaction.sendOffsets(groupId, offsets);
+    if (mutant('store-before-commit')) await this.#store.write(rowsOnly(this.#storeOps(output, position, changelogOffset)));
     failpoint('before-commit');
     await transaction.commit();
     failpoint('after-commit');

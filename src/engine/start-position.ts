@@ -1,5 +1,7 @@
+import { mutant } from '../log/mutant.ts';
 import type { Log } from '../log/port.ts';
 import { FatalError } from './errors.ts';
+import { positionFromGroup } from './mutants.ts';
 import type { PositionRow } from './position.ts';
 import type { InputPosition } from './stage.ts';
 
@@ -22,6 +24,7 @@ export interface StartPositionInput {
  * Where neither exists the task is new and begins at the start of the log.
  */
 export async function startPosition(input: StartPositionInput): Promise<InputPosition> {
+  if (mutant('position-from-group') || mutant('offsets-before-output')) return positionFromGroup(input);
   const { log, groupId, inputTopic, partition, position } = input;
   let committed: number | undefined;
   for (let attempt = 1; attempt <= AGREE_WITHIN_ATTEMPTS; attempt++) {

@@ -1,8 +1,10 @@
+import { mutant } from '../log/mutant.ts';
 import type { FetchedBatch, Log, LogReader, TransactionalWriter } from '../log/port.ts';
 import type { PartitionStore, Store } from '../store/port.ts';
 import { pause } from './clock.ts';
 import { Committer } from './commit.ts';
 import { classify, toError, type TaskEnd } from './errors.ts';
+import { committingEachSend, onceMore } from './mutants.ts';
 import type { EngineObserver, TaskState } from './observer.ts';
 import { restore } from './restore.ts';
 import type { Clock, Commit, InputPosition, Stage, StageTask } from './stage.ts';
@@ -92,7 +94,8 @@ export class Task {
       const position = await this.#restore(store, stageTask);
       // Where there was nothing to read, nothing has noticed a stop yet.
       this.#abort.signal.throwIfAborted();
-      const committer = new Committer(writer, store, this.#commitTarget(), this.#options.clock, position.offset);
+      const committing = mutant('abort-skipped') ? committingEachSend(writer) : writer;
+      const committer = new Committer(committing, store, this.#commitTarget(), this.#options.clock, position.offset);
       this.#enter('running');
       this.#running = true;
       end = await this.#run(stageTask, committer, position);
@@ -221,7 +224,7 @@ export class Task {
       if (busy) throw new Error('two commits of one task at once');
       busy = true;
       const began = clock.nowMs();
-      await committer.commit(output);
+      await (mutant('producer-reused') ? onceMore(() => committer.commit(output)) : committer.commit(output));
       observer.transaction(partition, (clock.nowMs() - began) / 1000);
       busy = false;
     };

@@ -1,4 +1,5 @@
 import { RecordTooLargeError } from './errors.ts';
+import { mutant } from './mutant.ts';
 
 /**
  * The life of a transactional writer, the same for every implementation of the port:
@@ -30,7 +31,7 @@ export class WriterState {
       return result;
     } catch (error) {
       if (!(error instanceof RecordTooLargeError) && this.#state !== 'closed') {
-        this.#state = 'broken';
+        this.#state = mutant('producer-reused') ? 'ready' : 'broken';
         this.#cause = error;
       }
       throw error;

@@ -1,6 +1,7 @@
 import type { Codec } from '../avro/codec.ts';
 import type { Program } from '../core/program.ts';
 import type { Stage } from '../engine/stage.ts';
+import { mutant } from '../log/mutant.ts';
 import type { Log } from '../log/port.ts';
 import type { ProcessorObserver } from './observer.ts';
 import type { ProcessorTopics } from './outbox.ts';
@@ -32,6 +33,7 @@ const STATE_VERSION = 1;
 /** The stage that runs the core: timeline in; commands, decisions and dead letters out; state in the changelog. */
 export function createProcessorStage(options: ProcessorStageOptions): Stage {
   const { codec, log, topics } = options;
+  const program = mutant('dedup-dropped') ? withoutDedup(options.program) : options.program;
   const maxTimers = options.maxTimersPerTick ?? 1_000;
   const appendTick = async (partition: number): Promise<void> => {
     const value = codec.encode('lull.v1.Control', { tick: { maxTimers } });
@@ -46,7 +48,7 @@ export function createProcessorStage(options: ProcessorStageOptions): Stage {
     createTask: (context) =>
       new ProcessorTask(
         {
-          ...{ program: options.program, codec, inputTopic: topics.timeline, topics, appendTick, observer: options.observer },
+          ...{ program, codec, inputTopic: topics.timeline, topics, appendTick, observer: options.observer },
           maxEventBytes: options.maxEventBytes ?? 256 * 1024,
           tickTimeoutMs: options.tickTimeoutMs ?? 10_000,
           cachedUsers: Math.ceil((options.cachedUsers ?? 80_000) / context.partitions),
@@ -55,4 +57,8 @@ export function createProcessorStage(options: ProcessorStageOptions): Stage {
         context,
       ),
   };
+}
+
+function withoutDedup(program: Program): Program {
+  return { ...program, limits: { ...program.limits, recentEventIds: 0 } };
 }

@@ -7,6 +7,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   pairs: () => import('./w1-pairs.ts'),
   w1: () => import('./w1.ts'),
   w2: () => import('./w2.ts'),
+  growth: () => import('./growth.ts'),
 };
 
 const given = process.argv.slice(2);

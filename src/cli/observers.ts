@@ -1,4 +1,4 @@
-import type { EngineObserver, TaskState } from '../engine/observer.ts';
+import type { EngineObserver, RestoreProgress, TaskState } from '../engine/observer.ts';
 import type { ProcessorObserver } from '../processor/observer.ts';
 import type { SenderObserver } from '../senders/observer.ts';
 import type { Health } from '../telemetry/health.ts';
@@ -14,7 +14,10 @@ const STATES: readonly TaskState[] = ['created', 'fencing', 'restoring', 'runnin
 export function engineObserver(stage: string, metrics: Metrics, logger: Logger, health: Health): EngineObserver {
   let assigned: readonly number[] | undefined;
   const states = new Map<number, TaskState>();
+  /** When the progress of a restore was last said. */
   const restores = new Map<number, number>();
+  /** Whether a standby has been at the end of its changelog since it was given. */
+  const standbys = new Map<number, boolean>();
   health.addReady({
     name: stage,
     problem: () => {
@@ -32,6 +35,8 @@ export function engineObserver(stage: string, metrics: Metrics, logger: Logger, 
       if (state === 'closed') {
         states.delete(partition);
         metrics.lag.remove({ stage, partition: String(partition) });
+        metrics.restoreRemaining.remove({ stage, partition: String(partition) });
+        restores.delete(partition);
       } else states.set(partition, state);
       for (const name of STATES) {
         metrics.tasks.set({ stage, state: name }, [...states.values()].filter((other) => other === name).length);
@@ -43,22 +48,44 @@ export function engineObserver(stage: string, metrics: Metrics, logger: Logger, 
       metrics.batchSeconds.observe({ stage }, seconds);
     },
     transaction: (_partition, seconds) => metrics.transactionSeconds.observe({ stage }, seconds),
-    restored(partition, rows, seconds) {
+    restoring(partition, progress) {
+      metrics.restoreRemaining.set({ stage, partition: String(partition) }, progress.end - progress.position);
+      const last = restores.get(partition);
+      restores.set(partition, last ?? Date.now());
+      if (last === undefined || Date.now() - last < RESTORE_PROGRESS_MS) return;
+      restores.set(partition, Date.now());
+      const { rows, bytes, position, end } = progress;
+      logger.info({ stage, partition, rows, bytes, position, end }, `restoring: ${restoreProgress(progress)}`);
+    },
+    restored(partition, { rows, bytes, seconds }) {
       metrics.restoreSeconds.observe({ stage }, seconds);
       metrics.restoredRows.add({ stage }, rows);
+      metrics.restoredBytes.add({ stage }, bytes);
+      metrics.restoreRemaining.remove({ stage, partition: String(partition) });
       restores.delete(partition);
-      if (rows > 0) logger.info({ stage, partition, rows, seconds }, 'restored');
+      if (rows > 0) logger.info({ stage, partition, rows, bytes, seconds }, 'restored');
     },
-    restoring({ topic, partition }, position, end) {
-      const last = restores.get(partition) ?? 0;
-      if (Date.now() - last < RESTORE_PROGRESS_MS) return;
-      restores.set(partition, Date.now());
-      if (last > 0) logger.info({ stage, topic, partition, position, end }, 'restoring');
+    standby(partition, lag) {
+      if (lag === undefined) metrics.standbyLag.remove({ stage, partition: String(partition) });
+      else metrics.standbyLag.set({ stage, partition: String(partition) }, lag);
+      const hasCaughtUp = standbys.get(partition);
+      if (lag === undefined) standbys.delete(partition);
+      else standbys.set(partition, hasCaughtUp === true || lag === 0);
+      if (lag === 0 && hasCaughtUp !== true) logger.info({ stage, partition }, 'standby: has caught up');
     },
     lag: (partition, records) => metrics.lag.set({ stage, partition: String(partition) }, records),
     fenced: () => metrics.fences.add({ stage }),
     note: (level, message, fields) => logger[level]({ stage, ...fields }, message),
   };
+}
+
+/** `45 %, 120.5 of about 268 MB, 50,000 rows/s, 12 s left` */
+function restoreProgress({ from, position, end, rows, bytes, seconds }: RestoreProgress): string {
+  const share = (position - from) / (end - from);
+  const megabytes = (count: number): string => (count / 1e6).toFixed(1);
+  const rowsPerS = Math.round(rows / Math.max(seconds, 0.001)).toLocaleString('en');
+  const leftS = Math.round((seconds / share) * (1 - share));
+  return `${Math.floor(share * 100)} %, ${megabytes(bytes)} of about ${megabytes(bytes / share)} MB, ${rowsPerS} rows/s, ${leftS} s left`;
 }
 
 export function processorObserver(metrics: Metrics, logger: Logger): ProcessorObserver {

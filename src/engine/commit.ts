@@ -16,6 +16,8 @@ export interface CommitTarget {
   readonly stateVersion: number;
   readonly rowTable: string;
   readonly generationId: () => number;
+  /** Told of the changelog offset that the store has after each commit. */
+  readonly onStored: (changelogOffset: number) => void;
 }
 
 /**
@@ -59,6 +61,7 @@ export class Committer {
     failpoint('after-commit');
     await this.#store.write(this.#storeOps(output, position, changelogOffset));
     failpoint('after-store');
+    this.#target.onStored(changelogOffset);
     this.committedOffset = output.position.offset;
   }
 

@@ -25,6 +25,8 @@ export interface TaskOptions {
   readonly bounded: boolean;
   readonly clock: Clock;
   readonly observer: EngineObserver;
+  /** Told of each changelog offset that the local store has reached; 0 when it was wiped. */
+  readonly onStored?: (changelogOffset: number) => void;
 }
 
 /**
@@ -102,7 +104,10 @@ export class Task {
     } catch (thrown) {
       end = this.#abort.signal.aborted ? { kind: 'stopped' } : classify(toError(thrown));
       if (end.kind === 'state_lost')
-        await store?.wipe().catch((error: unknown) => observer.note('error', `partition ${partition}: ${String(error)}`));
+        await store?.wipe().then(
+          () => this.#onStored(0),
+          (error: unknown) => observer.note('error', `partition ${partition}: ${String(error)}`),
+        );
     }
     this.#abort.abort();
     stageTask?.close();
@@ -123,8 +128,9 @@ export class Task {
 
   #commitTarget(): ConstructorParameters<typeof Committer>[2] {
     const { stage, partition, partitions, groupId, generationId } = this.#options;
+    const onStored = this.#onStored;
     const { inputTopic, changelogTopic, stateVersion } = stage;
-    return { partition, partitions, inputTopic, changelogTopic, groupId, stateVersion, rowTable: rowTable(stage), generationId };
+    return { partition, partitions, inputTopic, changelogTopic, groupId, stateVersion, rowTable: rowTable(stage), generationId, onStored };
   }
 
   async #restore(store: PartitionStore, stageTask: StageTask): Promise<InputPosition> {
@@ -133,7 +139,7 @@ export class Task {
     const signal = this.#abort.signal;
     const position = await restore({
       ...{ log, store, stageTask, partition, partitions, changelogTopic, stateVersion, clock, signal, observer },
-      rowTable: rowTable(stage),
+      ...{ rowTable: rowTable(stage), onStored: this.#onStored },
     });
     return startPosition({ log, groupId, inputTopic, partition, position, sleep: (ms) => this.#sleep(ms) });
   }
@@ -236,13 +242,15 @@ export class Task {
     signal.throwIfAborted();
   }
 
+  readonly #onStored = (changelogOffset: number): void => this.#options.onStored?.(changelogOffset);
+
   #enter(state: TaskState): void {
     this.#options.observer.taskState(this.#options.partition, state);
   }
 }
 
 /** The table that takes the changelog's rows as they are. */
-function rowTable(stage: Stage): string {
+export function rowTable(stage: Stage): string {
   const [first] = stage.tables;
   if (first === undefined) throw new Error(`stage ${stage.name} has no table`);
   return first;

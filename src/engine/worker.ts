@@ -1,10 +1,16 @@
+import { hostname } from 'node:os';
 import type { Generation, GroupMembership, Log } from '../log/port.ts';
 import type { Store } from '../store/port.ts';
-import { pause } from './clock.ts';
-import { FatalError, toError, type TaskEnd } from './errors.ts';
+import { ACCEPTABLE_LAG, assignor } from './assign.ts';
+import { FatalError, toError } from './errors.ts';
+import { Keeper } from './keeper.ts';
+import { LocalState } from './local-state.ts';
+import { decodeFollowing, encodeMemberState } from './member-state.ts';
 import type { EngineObserver } from './observer.ts';
+import { Standby } from './standby.ts';
 import type { Clock, Stage } from './stage.ts';
 import { Task } from './task.ts';
+import { Warmups } from './warmups.ts';
 
 export interface WorkerOptions {
   readonly stage: Stage;
@@ -24,49 +30,60 @@ export interface WorkerOptions {
   readonly drainMs?: number;
   /** Historical input: every task ends at the log's end as it was when the task began. Default false. */
   readonly bounded?: boolean;
+  /** Members per partition that keep its state without owning it, on other hosts where there are some. Default 0. */
+  readonly standbys?: number;
+  /** Members of one host are lost together. Default the machine's host name. */
+  readonly host?: string;
+  /** The id in the group of the process that had this store before, if it is known to have ended without leaving: its place is taken over at once. */
+  readonly predecessor?: string;
+  /** Told of this process's own id for its successor; undefined once it has left. */
+  readonly onMemberId?: (memberId: string | undefined) => void;
 }
 
-/** Fencings, or losses of local state, of one partition within a minute and one generation: then somebody must look. */
-const MAX_REPEATS = 3;
-const REPEAT_WINDOW_MS = 60_000;
-const FIRST_BACKOFF_MS = 500;
-const MAX_BACKOFF_MS = 30_000;
-
-/** When a partition's tasks ended so, by the wall clock. */
-type Endings = Record<'fenced' | 'state_lost', number[]>;
+/** Between two looks for partitions on the disk that are of no use any more. */
+const FORGET_EVERY_MS = 3_600_000;
 
 export function groupIdOf(prefix: string, stageName: string): string {
   return `${prefix}-${stageName}`;
 }
 
 /**
- * One process's part of a stage: a member of the group, and a task for every partition that a generation assigns to it.
+ * One process's part of a stage: a member of the group, a task for every partition that it owns, and a standby for every one that it follows.
  *
- * Every new generation closes all tasks, also those that stay, and starts the assigned ones at fencing: between two generations another
- * member may have owned them. Between generations each partition has a keeper, which starts a new task when one ended by an error.
+ * A task outlives a new generation if its partition stays here and the generation follows directly on the one before: then nobody else can have owned it
+ * in between. In every other case the task closes and starts again at fencing. Whatever opens a partition's store waits for what had it open before; so a
+ * standby that becomes the owner is closed first, and its task restores only the rest.
  */
 export class Worker {
   readonly #options: WorkerOptions;
   readonly #membership: GroupMembership;
   readonly #groupId: string;
+  readonly #local: LocalState;
+  readonly #warmups: Warmups;
   readonly #ended = Promise.withResolvers<undefined>();
-  readonly #tasks = new Map<number, Task>();
   #partitions = 0;
-  /** Aborted when its generation is over. */
-  #generation = { id: -1, over: new AbortController(), keepers: [] as Promise<unknown>[] };
-  /** Generations are taken one after the other; only the newest of those that wait is. */
-  #waiting: Generation | undefined;
-  #switching: Promise<void> | undefined;
+  #generation: Generation = { generationId: -1, memberId: '', partitions: [], userData: Buffer.alloc(0) };
+  readonly #keepers = new Map<number, Keeper>();
+  readonly #standbys = new Map<number, Standby>();
+  /** What is on its way out, by partition. */
+  readonly #closing = new Map<number, Promise<unknown>>();
+  #cancelForget = (): void => undefined;
   #stopping = false;
 
   constructor(options: WorkerOptions) {
+    const { stage, store, clock, log, prefix, sessionTimeoutMs, standbys = 0, predecessor } = options;
     this.#options = options;
-    this.#groupId = groupIdOf(options.prefix, options.stage.name);
-    this.#membership = options.log.membership({
+    this.#groupId = groupIdOf(prefix, stage.name);
+    this.#local = new LocalState(store, stage.stateVersion, clock);
+    this.#membership = log.membership({
       groupId: this.#groupId,
-      topic: options.stage.inputTopic,
-      ...(options.sessionTimeoutMs === undefined ? {} : { sessionTimeoutMs: options.sessionTimeoutMs }),
+      topic: stage.inputTopic,
+      assign: assignor({ standbys }),
+      userData: () => this.#state(),
+      ...(sessionTimeoutMs === undefined ? {} : { sessionTimeoutMs }),
+      ...(predecessor === undefined ? {} : { memberId: predecessor }),
     });
+    this.#warmups = new Warmups(clock, () => this.#membership.rejoin());
   }
 
   /**
@@ -85,20 +102,25 @@ export class Worker {
     } finally {
       signal.removeEventListener('abort', stop);
       this.#stopping = true;
-      await this.#switching;
-      await this.#endGeneration();
+      this.#cancelForget();
+      this.#warmups.end();
+      this.#close([...this.#keepers.values(), ...this.#standbys.values()]);
+      await Promise.all(this.#closing.values());
       await this.#membership.leave();
+      this.#options.onMemberId?.(undefined);
     }
   }
 
   async #begin(): Promise<void> {
     this.#partitions = await this.#inputPartitions();
+    await this.#local.load();
     // Nobody would leave a group that is joined from here on.
     if (this.#stopping) return;
     await this.#membership.join({
       onGeneration: (generation) => this.#onGeneration(generation),
       onFatal: (error) => this.#ended.reject(error),
     });
+    this.#forgetLater();
   }
 
   async #inputPartitions(): Promise<number> {
@@ -116,128 +138,111 @@ export class Worker {
   }
 
   #onGeneration(generation: Generation): void {
-    this.#waiting = generation;
-    this.#switching ??= this.#switch();
-  }
-
-  async #switch(): Promise<void> {
-    while (this.#waiting !== undefined && !this.#stopping) {
-      await this.#endGeneration();
-      // Looked at only now: while the tasks closed, a newer one may have come, or the end.
-      const generation = this.#waiting;
-      this.#waiting = undefined;
-      this.#startGeneration(generation);
-    }
-    // In the same turn as the last look at `#waiting`: one that comes later starts a switch of its own.
-    this.#switching = undefined;
-  }
-
-  #startGeneration({ generationId, partitions }: Generation): void {
     if (this.#stopping) return;
-    const { observer, stage, bounded } = this.#options;
-    observer.note('info', `${stage.name}: generation ${generationId}, partitions ${partitions.join(', ') || 'none'}`);
-    observer.assigned(partitions);
-    const over = new AbortController();
-    this.#generation = { id: generationId, over, keepers: [] };
-    const keepers = partitions.map((partition) =>
-      this.#keep(partition, over.signal).catch((thrown: unknown) => {
-        // A task never rejects: this is a defect, and must not leave a partition without a keeper.
-        this.#ended.reject(toError(thrown));
-        return false;
-      }),
+    const { observer, stage, bounded, onMemberId } = this.#options;
+    const { generationId, memberId, partitions, userData } = generation;
+    const isNext = memberId === this.#generation.memberId && generationId === this.#generation.generationId + 1;
+    if (memberId !== this.#generation.memberId) onMemberId?.(memberId);
+    this.#generation = generation;
+    const { standbys, warmups } = decodeFollowing(userData);
+    const following = new Set([...standbys, ...warmups]);
+    const list = (name: string, all: readonly number[]): string => (all.length === 0 ? '' : `, ${name} ${all.join(', ')}`);
+    observer.note(
+      'info',
+      `${stage.name}: generation ${generationId}, partitions ${partitions.join(', ') || 'none'}${list('standbys', standbys)}${list('warm-ups', warmups)}`,
     );
-    this.#generation.keepers = keepers;
-    if (bounded === true) this.#endWhenAllFinished(keepers, over.signal);
+    observer.assigned(partitions);
+    this.#close([...this.#keepers.values()].filter(({ partition }) => !isNext || !partitions.includes(partition)));
+    this.#close([...this.#standbys.values()].filter(({ partition }) => !following.has(partition)));
+    for (const partition of partitions) if (!this.#keepers.has(partition)) this.#keepers.set(partition, this.#keep(partition));
+    for (const partition of following) if (!this.#standbys.has(partition)) this.#standbys.set(partition, this.#follow(partition));
+    this.#warmups.begin(warmups);
+    if (bounded === true) this.#endWhenAllFinished(generation);
   }
 
-  #endWhenAllFinished(keepers: readonly Promise<boolean>[], over: AbortSignal): void {
-    void Promise.all(keepers).then((finished) => {
-      if (!over.aborted && finished.every(Boolean)) this.#ended.resolve(undefined);
+  #endWhenAllFinished(generation: Generation): void {
+    void Promise.all([...this.#keepers.values()].map(({ done }) => done)).then((finished) => {
+      if (this.#generation === generation && finished.every(Boolean)) this.#ended.resolve(undefined);
     });
   }
 
-  async #endGeneration(): Promise<void> {
-    const { over, keepers } = this.#generation;
-    over.abort();
-    await Promise.all([...this.#tasks.values()].map((task) => this.#stopTask(task)));
-    await Promise.all(keepers);
-  }
-
-  /** Gracefully, but not for longer than the drain time: what holds it then (an unreachable broker) may hold it for ever. */
-  async #stopTask(task: Task): Promise<void> {
-    const { clock, observer, stage, drainMs = 10_000 } = this.#options;
-    const cancel = clock.at(clock.nowMs() + drainMs, () => {
-      observer.note(
-        'warn',
-        `${stage.name}: partition ${task.partition}: not done within ${drainMs} ms; what is not committed is done again`,
-      );
-      void task.abandon();
-    });
-    await task.stop(drainMs);
-    cancel();
-  }
-
-  /** Keeps a task running on the partition while its generation lasts. True when bounded input was read to its end. */
-  async #keep(partition: number, over: AbortSignal): Promise<boolean> {
-    const endings: Endings = { fenced: [], state_lost: [] };
-    let backoffMs = FIRST_BACKOFF_MS;
-    while (!over.aborted) {
-      const beganMs = this.#options.clock.nowMs();
-      const task = this.#start(partition);
-      const end = await task.done;
-      this.#tasks.delete(partition);
-      if (end.kind === 'finished') return true;
-      if (end.kind === 'stopped') continue;
-      if (!this.#mayGoOn(partition, end, endings)) return false;
-      const ranMs = this.#options.clock.nowMs() - beganMs;
-      backoffMs = ranMs > REPEAT_WINDOW_MS ? FIRST_BACKOFF_MS : backoffMs;
-      await pause(this.#options.clock, backoffMs, over);
-      backoffMs = Math.min(backoffMs * 2, MAX_BACKOFF_MS);
-      await this.#heartbeats(over);
+  #close(ending: readonly (Keeper | Standby)[]): void {
+    for (const one of ending) {
+      const { partition } = one;
+      const closed = Promise.all([one.stop(), this.#closing.get(partition)]).then(() => {
+        if (this.#closing.get(partition) === closed) this.#closing.delete(partition);
+      });
+      this.#closing.set(partition, closed);
+      if (this.#keepers.get(partition) === one) this.#keepers.delete(partition);
+      if (this.#standbys.get(partition) === one) this.#standbys.delete(partition);
     }
-    return false;
   }
 
-  #start(partition: number): Task {
+  #keep(partition: number): Keeper {
+    const { stage, clock, observer, drainMs = 10_000 } = this.#options;
+    return new Keeper(
+      {
+        ...{ stageName: stage.name, partition, groupId: this.#groupId, clock, observer, drainMs },
+        createTask: () => this.#createTask(partition),
+        isMember: () => this.#membership.current() !== undefined,
+        onFatal: (error) => this.#ended.reject(error),
+      },
+      Promise.resolve(this.#closing.get(partition)),
+    );
+  }
+
+  #follow(partition: number): Standby {
+    const { stage, log, store, clock, observer } = this.#options;
+    return new Standby(
+      {
+        ...{ stage, partition, partitions: this.#partitions, log, store, clock, observer },
+        onStored: (changelogOffset) => this.#local.stored(partition, changelogOffset),
+        onLag: (lag) => {
+          if (lag <= ACCEPTABLE_LAG) this.#warmups.caughtUp(partition);
+        },
+      },
+      Promise.resolve(this.#closing.get(partition)),
+    );
+  }
+
+  #createTask(partition: number): Task {
     const { stage, log, store, prefix, clock, observer, transactionTimeoutMs, fetchMaxBytes, bounded } = this.#options;
-    const task = new Task({
+    return new Task({
       ...{ stage, partition, partitions: this.#partitions, log, store, clock, observer, groupId: this.#groupId },
       transactionalId: `${prefix}-${stage.name}-${stage.inputTopic}-${partition}`,
       transactionTimeoutMs: transactionTimeoutMs ?? 10_000,
       fetchMaxBytes: fetchMaxBytes ?? 1024 * 1024,
-      generationId: () => this.#generation.id,
+      generationId: () => this.#generation.generationId,
       bounded: bounded ?? false,
+      onStored: (changelogOffset) => this.#local.stored(partition, changelogOffset),
     });
-    this.#tasks.set(partition, task);
-    return task;
   }
 
-  #mayGoOn(partition: number, end: Exclude<TaskEnd, { kind: 'stopped' | 'finished' }>, endings: Endings): boolean {
-    const { observer, clock, stage } = this.#options;
-    const where = `${stage.name}: partition ${partition}`;
-    if (end.kind === 'fatal') {
-      // Where `run` has another end already, this is the only place that says it.
-      if (this.#stopping) observer.note('error', `${where}: ${end.error.message}`);
-      this.#ended.reject(end.error);
-      return false;
-    }
-    observer.note('warn', `${where}: ${end.error.message}; the task starts again`);
-    if (end.kind === 'failed') return true;
-    if (end.kind === 'fenced') observer.fenced(partition);
-    const atMs = clock.nowMs();
-    const recent = [...endings[end.kind].filter((before) => atMs - before <= REPEAT_WINDOW_MS), atMs];
-    endings[end.kind] = recent;
-    if (recent.length < MAX_REPEATS) return true;
-    const why =
-      end.kind === 'fenced'
-        ? `fenced ${MAX_REPEATS} times within a minute without a new group generation: another process uses the same --prefix outside of group ${this.#groupId}`
-        : `without usable local state ${MAX_REPEATS} times within a minute: look at the disk. The last reason: ${end.error.message}`;
-    this.#ended.reject(new FatalError(`${where} was ${why}`));
-    return false;
+  #state(): Buffer {
+    const { generationId, partitions } = this.#generation;
+    const following = [...this.#standbys.keys()];
+    return encodeMemberState({
+      ...{ generationId, owned: partitions, following, offsets: this.#local.offsets },
+      host: this.#options.host ?? hostname(),
+    });
   }
 
-  /** A fenced or failed task comes back only while this process is a member in good standing; else the next generation decides. */
-  async #heartbeats(over: AbortSignal): Promise<void> {
-    while (!over.aborted && this.#membership.current() === undefined) await pause(this.#options.clock, FIRST_BACKOFF_MS, over);
+  #forgetLater(): void {
+    const { clock, observer, stage } = this.#options;
+    this.#cancelForget = clock.at(clock.nowMs() + FORGET_EVERY_MS, () => {
+      const inUse = new Set([...this.#keepers.keys(), ...this.#standbys.keys(), ...this.#closing.keys()]);
+      this.#local.forget(inUse).then(
+        (forgotten) => {
+          if (forgotten.length > 0)
+            observer.note(
+              'info',
+              `${stage.name}: deleted from this disk, as they were not used here for a day: partitions ${forgotten.join(', ')}`,
+            );
+        },
+        (thrown: unknown) =>
+          observer.note('warn', `${stage.name}: partitions that are not used here could not be deleted: ${toError(thrown).message}`),
+      );
+      this.#forgetLater();
+    });
   }
 }

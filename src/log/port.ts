@@ -39,9 +39,10 @@ export interface LogReader {
   /**
    * Waits up to `maxWaitMs` (default 500) for at least one byte. Resolves with an empty batch when there is nothing new.
    * One call at a time.
-   * @throws OffsetOutOfRangeError, FatalLogError; AbortError when the signal fires or the reader is closed
+   * @throws OffsetOutOfRangeError, FatalLogError; AbortError when the signal fires or the reader is closed; LogUnavailableError, which names the cause,
+   *   when no broker has answered for `deadlineMs` (default: it tries for ever)
    */
-  fetch(options?: { readonly maxWaitMs?: number; readonly signal?: AbortSignal }): Promise<FetchedBatch>;
+  fetch(options?: { readonly maxWaitMs?: number; readonly signal?: AbortSignal; readonly deadlineMs?: number }): Promise<FetchedBatch>;
   close(): Promise<void>;
 }
 

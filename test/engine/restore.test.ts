@@ -1,8 +1,9 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { CHECKPOINT_KEY, decodeCheckpoint, encodeCheckpoint, META_TABLE } from '../../src/engine/checkpoint.ts';
-import { silentObserver } from '../../src/engine/observer.ts';
+import { silentObserver, type RestoreProgress } from '../../src/engine/observer.ts';
 import { encodePosition, POSITION_KEY, type PositionRow } from '../../src/engine/position.ts';
-import { MAX_STORE_AGE_MS, restore, type RestoreInput } from '../../src/engine/restore.ts';
+import { MAX_STORE_AGE_MS } from '../../src/engine/changelog.ts';
+import { restore, type RestoreInput } from '../../src/engine/restore.ts';
 import { startPosition } from '../../src/engine/start-position.ts';
 import { createMemoryBroker, type MemoryBroker } from '../../src/log/memory/broker.ts';
 import type { Log } from '../../src/log/port.ts';
@@ -41,7 +42,8 @@ function run(changes: Partial<RestoreInput> = {}): Promise<PositionRow | undefin
   const stageTask = countingStage('c').createTask({ partition: 0, partitions: 1, store, signal, clock, changed: () => undefined });
   return restore({
     ...{ log, store, stageTask, partition: 0, partitions: 1, changelogTopic: 'c-state', rowTable: 'count', stateVersion: 1, clock, signal },
-    observer: { ...silentObserver, note: (_, message) => notes.push(message), restored: (_, count) => (rows = count) },
+    observer: { ...silentObserver, note: (_, message) => notes.push(message), restored: (_, result) => (rows = result.rows) },
+    onStored: () => undefined,
     ...changes,
   });
 }
@@ -90,7 +92,7 @@ describe('a restore', () => {
     const cut = new AbortController();
     const observer = {
       ...silentObserver,
-      restoring: (_: unknown, position: number) => {
+      restoring: (_: number, { position }: RestoreProgress) => {
         if (position === 4) cut.abort();
       },
     };

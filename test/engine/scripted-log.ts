@@ -41,8 +41,8 @@ export class ScriptedLog {
     };
   }
 
-  generation(generationId: number, partitions: readonly number[], userData: Buffer = Buffer.alloc(0)): void {
-    this.#current = { generationId, memberId: 'm', partitions, userData };
+  generation(generationId: number, partitions: readonly number[], userData: Buffer = Buffer.alloc(0), memberId = 'm'): void {
+    this.#current = { generationId, memberId, partitions, userData };
     this.#handlers?.onGeneration(this.#current);
   }
 

@@ -29,10 +29,13 @@ async function rig(join?: () => Promise<unknown>, changes?: (log: Log) => Partia
   const scripted = new ScriptedLog(broker, join, changes?.(log));
   const notes: string[] = [];
   const running = new Set<number>();
+  /** The partition of every task that was made. */
+  const began: number[] = [];
   const observer: EngineObserver = {
     ...silentObserver,
     note: (_level, message) => notes.push(message),
     taskState(partition, state) {
+      if (state === 'created') began.push(partition);
       if (state === 'running') running.add(partition);
       if (state === 'closed') running.delete(partition);
     },
@@ -50,8 +53,7 @@ async function rig(join?: () => Promise<unknown>, changes?: (log: Log) => Partia
     });
     return ended;
   };
-  const generations = (): number[] => notes.flatMap((note) => /generation (\d+)/.exec(note)?.slice(1).map(Number) ?? []);
-  return { broker, log, stage, scripted, notes, running, generations, abort, start };
+  return { broker, log, stage, scripted, notes, running, began, abort, start };
 }
 
 test('a stop ends a worker that is still asking for its topics, and that one joins nothing afterwards', async () => {
@@ -108,8 +110,8 @@ test('no generation is lost, however shortly it follows another', async () => {
   }
 });
 
-test('a generation that is outdated before its tasks could start starts none', async () => {
-  const { start, scripted, running, generations } = await rig();
+test('a partition that is taken away before its task could start starts none', async () => {
+  const { start, scripted, running, began } = await rig();
   void start();
   await new Promise((resolve) => setTimeout(resolve, 1));
   scripted.generation(1, [0, 1]);
@@ -117,11 +119,11 @@ test('a generation that is outdated before its tasks could start starts none', a
   scripted.generation(2, [2]);
   scripted.generation(3, [3]);
   await expect.poll(() => [...running], { interval: 2 }).toEqual([3]);
-  expect(generations()).toEqual([1, 3]);
+  expect(began).toEqual([0, 1, 3]);
 });
 
-test('a stop during a switch starts no task of the new generation', async () => {
-  const { start, scripted, running, generations, abort } = await rig();
+test('a stop right after a generation leaves no task of it behind', async () => {
+  const { start, scripted, running, abort, stage } = await rig();
   const ended = start();
   await new Promise((resolve) => setTimeout(resolve, 1));
   scripted.generation(1, [0, 1]);
@@ -129,8 +131,34 @@ test('a stop during a switch starts no task of the new generation', async () => 
   scripted.generation(2, [0, 1, 2]);
   abort.abort();
   await ended;
-  expect(generations()).toEqual([1]);
   expect(running.size).toBe(0);
+  expect(stage.live.size).toBe(0);
+});
+
+test('a task goes on through a generation that follows on the last one and leaves its partition here', async () => {
+  const { start, scripted, running, began } = await rig();
+  void start();
+  await new Promise((resolve) => setTimeout(resolve, 1));
+  scripted.generation(4, [0, 1, 2]);
+  await expect.poll(() => running.size, { interval: 2 }).toBe(3);
+  scripted.generation(5, [1, 2, 3]);
+  await expect.poll(() => [...running].sort(), { interval: 2 }).toEqual([1, 2, 3]);
+  expect(began).toEqual([0, 1, 2, 3]);
+});
+
+test.each<[string, (scripted: ScriptedLog) => void]>([
+  ['a generation was missed', (scripted) => scripted.generation(6, [0, 1])],
+  ['it is another member now', (scripted) => scripted.generation(5, [0, 1], Buffer.alloc(0), 'm2')],
+])('all tasks start again at fencing where %s: somebody else may have owned their partitions', async (_, next) => {
+  const { start, scripted, running, began } = await rig();
+  void start();
+  await new Promise((resolve) => setTimeout(resolve, 1));
+  scripted.generation(4, [0, 1]);
+  await expect.poll(() => running.size, { interval: 2 }).toBe(2);
+  next(scripted);
+  await expect.poll(() => began.length, { interval: 2 }).toBe(4);
+  await expect.poll(() => running.size, { interval: 2 }).toBe(2);
+  expect(began).toEqual([0, 1, 0, 1]);
 });
 
 test('a task that cannot even be made ends the worker with its error', async () => {

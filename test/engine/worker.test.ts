@@ -197,7 +197,7 @@ describe('a worker', () => {
   test('a restart on the same store restores only what it missed', async () => {
     rig = await new Rig().create();
     const restored: number[] = [];
-    const observer: EngineObserver = { ...silentObserver, restored: (_, rows) => restored.push(rows) };
+    const observer: EngineObserver = { ...silentObserver, restored: (_, { rows }) => restored.push(rows) };
     const store = rig.store();
     await rig.produce(30);
     const first = rig.start({ observer }, store);

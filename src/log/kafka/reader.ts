@@ -35,12 +35,12 @@ export class KafkaReader implements LogReader {
     return this.#position;
   }
 
-  async fetch(options: { readonly maxWaitMs?: number; readonly signal?: AbortSignal } = {}): Promise<FetchedBatch> {
+  async fetch(options: Parameters<LogReader['fetch']>[0] = {}): Promise<FetchedBatch> {
     if (this.#fetching) throw new Error(`${this.#name}: one fetch at a time`);
     this.#fetching = true;
     const { signal, release } = eitherSignal(this.#closed.signal, options.signal);
     try {
-      const response = await this.#fetch(options.maxWaitMs ?? DEFAULT_MAX_WAIT_MS, signal);
+      const response = await this.#fetch(options.maxWaitMs ?? DEFAULT_MAX_WAIT_MS, signal, options.deadlineMs);
       const { highWatermark, lastStableOffset, logStartOffset } = response;
       const aborted = this.#committedOnly ? response.aborted : undefined;
       const { records, nextOffset } = filterBatches(batchesOf(response.records), this.#position, aborted);
@@ -75,22 +75,24 @@ export class KafkaReader implements LogReader {
   }
 
   /** Tries until there is an answer that means something: leaders move and connections break, and a reader outlives both. */
-  async #fetch(maxWaitMs: number, signal: AbortSignal): Promise<FetchResponse> {
+  async #fetch(maxWaitMs: number, signal: AbortSignal, deadlineMs = Infinity): Promise<FetchResponse> {
     const { topic, partition } = this.#options;
-    const backoff = new Backoff({ firstMs: 20, maxMs: 1_000, signal });
+    const backoff = new Backoff({ firstMs: 20, maxMs: 1_000, signal, deadlineMs });
     for (;;) {
-      const failure = await this.#attempt(maxWaitMs, signal);
+      const failure = await this.#attempt(maxWaitMs, signal, backoff.leftMs);
       if (typeof failure === 'object') return failure;
       this.#client.cluster.invalidate(topic);
       if (backoff.attempts % 20 === 5) this.#client.warn({ topic, partition, reason: failure }, 'fetching fails, trying on');
-      await backoff.wait();
+      if (!(await backoff.wait()))
+        throw new LogUnavailableError(`${this.#name}: nothing could be fetched for ${Math.round(deadlineMs / 1000)} s: ${failure}`);
     }
   }
 
-  async #leader(signal: AbortSignal): Promise<Address | string> {
+  async #leader(signal: AbortSignal, deadlineMs: number): Promise<Address | string> {
     const { topic, partition } = this.#options;
+    const asked = this.#client.cluster.leader(topic, partition, { signal, deadlineMs });
     try {
-      return await orAbort(this.#client.cluster.leader(topic, partition, { signal }), signal, `${this.#name}: the fetch was given up`);
+      return await orAbort(asked, signal, `${this.#name}: the fetch was given up`);
     } catch (error) {
       // At a start an unreachable cluster is a wrong address and an error; later it is an outage, which a reader sits out.
       if (error instanceof LogUnavailableError && this.#client.cluster.answered) return error.message;
@@ -99,10 +101,10 @@ export class KafkaReader implements LogReader {
   }
 
   /** The answer, or why there is none yet. */
-  async #attempt(maxWaitMs: number, signal: AbortSignal): Promise<FetchResponse | string> {
+  async #attempt(maxWaitMs: number, signal: AbortSignal, deadlineMs: number): Promise<FetchResponse | string> {
     if (signal.aborted) throw abortError(`${this.#name}: the fetch was given up`);
     const { topic, partition, maxBytes = DEFAULT_MAX_BYTES } = this.#options;
-    const address = await this.#leader(signal);
+    const address = await this.#leader(signal, deadlineMs);
     if (typeof address === 'string') return address;
     const connection = this.#connections.to(address);
     const request = { topic, partition, offset: this.#position, maxBytes, maxWaitMs, committedOnly: this.#committedOnly };

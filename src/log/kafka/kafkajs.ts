@@ -3,6 +3,7 @@
  * consumer and cluster are not used: see docs/decisions. These are imports of its inside, hence the check for the one version that was read.
  */
 import { createRequire } from 'node:module';
+import type { Socket } from 'node:net';
 import { FatalLogError } from '../errors.ts';
 
 const require = createRequire(import.meta.url);
@@ -72,7 +73,14 @@ export const Connection = require('kafkajs/src/network/connection.js') as Constr
 export const Broker = require('kafkajs/src/broker/index.js') as Constructor<WireBroker>;
 export const { requests } = require('kafkajs/src/protocol/requests/index.js') as Definitions;
 export const apiKeys = require('kafkajs/src/protocol/requests/apiKeys.js') as Readonly<Record<string, number>>;
-export const socketFactory = (require('kafkajs/src/network/socketFactory.js') as () => unknown)();
+
+type SocketFactory = (options: object) => Socket;
+const makeSocket = (require('kafkajs/src/network/socketFactory.js') as () => SocketFactory)();
+/**
+ * kafkajs leaves Nagle's algorithm on: the last part of a request that is larger than one packet would wait until the broker has acknowledged the part before,
+ * which it may put off for 40 ms, in each of a commit's round trips.
+ */
+export const socketFactory: SocketFactory = (options) => makeSocket(options).setNoDelay(true);
 /** How members of a group tell each other what they want and get. */
 export const { MemberMetadata, MemberAssignment } = require('kafkajs/src/consumer/assignerProtocol.js') as {
   readonly MemberMetadata: {

@@ -1,4 +1,5 @@
 import { mutant } from '../log/mutant.ts';
+import { OffsetOutOfRangeError } from '../log/errors.ts';
 import type { Log } from '../log/port.ts';
 import { FatalError } from './errors.ts';
 import { positionFromGroup } from './mutants.ts';
@@ -32,16 +33,14 @@ export async function startPosition(input: StartPositionInput): Promise<InputPos
     if (committed === position?.offset) break;
     await input.sleep(AGREE_RETRY_MS);
   }
-  if (committed !== position?.offset) throw disagreement(input, committed);
   const bounds = (await log.admin.offsets(inputTopic)).get(partition);
   if (bounds === undefined) throw new FatalError(`${inputTopic}-${partition} does not exist; run "lull topics create"`);
-  if (position === undefined) return { offset: bounds.start, nowMs: 0 };
-  if (position.offset < bounds.start || position.offset > bounds.end) {
-    throw new FatalError(
-      `${inputTopic}-${partition}: the position ${position.offset} is outside of the log (${bounds.start} to ${bounds.end}): ` +
-        `records were deleted before they were read, or the topic was recreated. Nothing is skipped silently; restore the topic, or start over with another --prefix`,
-    );
+  // Before the disagreement: a topic that was recreated has lost the group's offsets too, and to set them again would mend nothing.
+  if (position !== undefined && (position.offset < bounds.start || position.offset > bounds.end)) {
+    throw new OffsetOutOfRangeError(inputTopic, partition, position.offset, bounds);
   }
+  if (committed !== position?.offset) throw disagreement(input, committed);
+  if (position === undefined) return { offset: bounds.start, nowMs: 0 };
   return { offset: position.offset, nowMs: position.nowMs };
 }
 
@@ -55,6 +54,9 @@ function disagreement({ groupId, inputTopic, partition, position }: StartPositio
   }
   return new FatalError(
     `${where}: the changelog's position is ${position.offset}, group ${groupId} has ${committed ?? 'no offset'}: it was reset, has expired or was moved. ` +
-      `Set the group's offset to ${position.offset} (kafka-consumer-groups --reset-offsets --to-offset) to go on where the state stands`,
+      `Set the group's offset to ${position.offset} (kafka-consumer-groups --reset-offsets --to-offset) to go on where the state stands` +
+      (committed === undefined
+        ? `. If the topic was recreated, start over with another --prefix instead: its records are not those that the state knows`
+        : ''),
   );
 }

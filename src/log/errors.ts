@@ -16,8 +16,12 @@ export class OffsetOutOfRangeError extends Error {
   readonly topic: string;
   readonly partition: number;
   readonly offset: number;
-  constructor(topic: string, partition: number, offset: number) {
-    super(`${topic}-${partition}: offset ${offset} is outside of the log (records were deleted, or the topic was recreated)`);
+  constructor(topic: string, partition: number, offset: number, log?: { readonly start: number; readonly end: number }) {
+    const span = log === undefined ? '' : ` (${log.start} to ${log.end})`;
+    super(
+      `${topic}-${partition}: the position ${offset} is outside of the log${span}: records were deleted before they were read, or the topic was recreated. ` +
+        `Nothing is skipped silently; restore the topic, or start over with another --prefix`,
+    );
     this.topic = topic;
     this.partition = partition;
     this.offset = offset;

@@ -226,4 +226,9 @@ describe('a start position', () => {
     await log.admin.deleteRecords('c-in', new Map([[0, 8]]));
     await expect(start(ROW)).rejects.toThrow(/position 7 is outside of the log \(8 to 9\)/);
   });
+
+  test('is said to be outside of the log where the group has no offset either, as after the topic was recreated: to set one would mend nothing', async () => {
+    await produce(3);
+    await expect(start(ROW)).rejects.toThrow(/position 7 is outside of the log \(0 to 3\).* start over with another --prefix/);
+  });
 });

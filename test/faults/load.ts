@@ -59,7 +59,12 @@ export class Load {
 
   /** So many records at once. */
   async burst(count: number): Promise<void> {
-    await this.#append(Array.from({ length: count }, () => this.#next()));
+    await this.#append(this.draw(count));
+  }
+
+  /** The next records, for a row that appends them in its own way. */
+  draw(count: number): OutRecord[] {
+    return Array.from({ length: count }, () => this.#next());
   }
 
   /** A steady rate until `stop`. What an outage holds up is not made up for. */
@@ -78,7 +83,7 @@ export class Load {
     let owed = 0;
     while (!this.#stopping) {
       owed += (perSecond * TICK_MS) / 1000;
-      const records = Array.from({ length: Math.floor(owed) }, () => this.#next());
+      const records = this.draw(Math.floor(owed));
       owed -= records.length;
       const began = performance.now();
       if (records.length > 0) await this.#append(records);

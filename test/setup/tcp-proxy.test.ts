@@ -11,26 +11,44 @@ function message(n: number): Buffer {
 }
 
 /** A server that answers each message with itself, behind a proxy, and a client of it. */
-async function echo({
-  onTestFinished,
-}: TestContext): Promise<{ readonly proxy: TcpProxy; readonly client: Socket; readonly got: number[] }> {
-  const server: Server = createServer((socket) => socket.on('error', () => undefined).on('data', (data) => socket.write(data)));
+async function echo({ onTestFinished }: TestContext): Promise<Echo> {
+  const [heard, got]: [number[], number[]] = [[], []];
+  const server: Server = createServer((socket) => {
+    socket.on('error', () => undefined).on('data', (data) => socket.write(data));
+    eachMessage(socket, heard);
+  });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const proxy = await startTcpProxy({ host: '127.0.0.1', port: (server.address() as AddressInfo).port });
-  const client = connect(proxy.port, proxy.host);
+  const clients: Socket[] = [];
+  const dial = (): Socket => {
+    const client = connect(proxy.port, proxy.host).on('error', () => undefined);
+    eachMessage(client, got);
+    clients.push(client);
+    return client;
+  };
   onTestFinished(async () => {
-    client.destroy();
+    for (const client of clients) client.destroy();
     await proxy.close();
     await new Promise((resolve) => server.close(resolve));
   });
-  const got: number[] = [];
+  return { proxy, client: dial(), dial, heard, got };
+}
+
+interface Echo {
+  readonly proxy: TcpProxy;
+  readonly client: Socket;
+  readonly dial: () => Socket;
+  /** What the server has, and what came back to any client. */
+  readonly heard: readonly number[];
+  readonly got: readonly number[];
+}
+
+function eachMessage(socket: Socket, into: number[]): void {
   let pending: Buffer = Buffer.alloc(0);
-  client.on('error', () => undefined);
-  client.on('data', (data) => {
+  socket.on('data', (data) => {
     pending = Buffer.concat([pending, data]);
-    for (; pending.length >= 16; pending = pending.subarray(16)) got.push(pending.readInt32BE(8));
+    for (; pending.length >= 16; pending = pending.subarray(16)) into.push(pending.readInt32BE(8));
   });
-  return { proxy, client, got };
 }
 
 test('delay and jitter make messages late and keep their order', async (context) => {
@@ -70,4 +88,21 @@ test('a reset breaks the connection instead of passing the message', async (cont
   client.write(message(1));
   await expect.poll(() => client.destroyed).toBe(true);
   expect(got).toEqual([]);
+});
+
+test('a held request waits, also when its client is gone; they go on one by one, or all', async (context) => {
+  const { proxy, got, heard, dial } = await echo(context);
+  const clients = [dial(), dial(), dial()];
+  for (const [n, client] of clients.entries()) {
+    const held = proxy.disturb(0, n === 0 ? 'hold-and-break' : 'hold');
+    client.write(message(n));
+    await held;
+  }
+  await expect.poll(() => clients[0]!.destroyed).toBe(true);
+  expect(clients[1]!.destroyed).toBe(false);
+  proxy.releaseFirst();
+  await expect.poll(() => heard).toEqual([0]);
+  proxy.release();
+  await expect.poll(() => [...heard].sort()).toEqual([0, 1, 2]);
+  await expect.poll(() => [...got].sort()).toEqual([1, 2]);
 });

@@ -16,8 +16,9 @@ export const ApiKey = {
  * - `lose-request`: the request never arrives, and its connection breaks.
  * - `lose-answer`: the broker acts, but its answer never arrives, and the connection breaks.
  * - `hold`: the request waits on its way until `release`, even if the client has gone.
+ * - `hold-and-break`: the same, and the client's side of the connection breaks now: it goes on while its request is still on its way.
  */
-export type Disturbance = 'lose-request' | 'lose-answer' | 'hold';
+export type Disturbance = 'lose-request' | 'lose-answer' | 'hold' | 'hold-and-break';
 
 export type Direction = 'to-broker' | 'to-client';
 
@@ -45,9 +46,11 @@ export interface TcpProxy {
   seen(apiKey: number): number;
   /** Disturbs the next request of this kind; resolves when that has happened. */
   disturb(apiKey: number, how: Disturbance): Promise<void>;
-  /** Lets held requests go on to the broker. */
+  /** Lets held requests go on to the broker, in the order in which they came. */
   release(): void;
-  /** Breaks all connections now. */
+  /** Only the one that has waited longest. */
+  releaseFirst(): void;
+  /** Breaks all connections now. A held request can still be released. */
   cut(): void;
   /** While silent, nothing passes (in either direction, or only in one), and nothing breaks. What was held up is lost, not late. */
   silence(silent: boolean | Direction): void;
@@ -97,12 +100,15 @@ export async function startTcpProxy(target: { readonly host: string; readonly po
         if (plan?.how === 'lose-request') {
           breakOff();
           plan.happened();
-        } else if (plan?.how === 'hold') {
+        } else if (plan?.how === 'hold' || plan?.how === 'hold-and-break') {
           holding = true;
           held.push(() => {
             holding = false;
             broker.write(frame);
+            // Nobody waits for the answer any more.
+            if (client.destroyed) broker.end();
           });
+          if (plan.how === 'hold-and-break') client.destroy();
           plan.happened();
         } else {
           if (plan !== undefined) lostAnswers.set(frame.readInt32BE(LENGTH_BYTES + 4), plan.happened);
@@ -145,11 +151,10 @@ export async function startTcpProxy(target: { readonly host: string; readonly po
     release: () => {
       for (const go of held.splice(0)) go();
     },
+    releaseFirst: () => held.shift()?.(),
+    // The broker's side follows, unless a request is held for it.
     cut: () => {
-      for (const { client, broker } of pairs) {
-        client.destroy();
-        broker.destroy();
-      }
+      for (const { client } of pairs) client.destroy();
     },
     silence: (value) => {
       silent = value;

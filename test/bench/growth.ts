@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { rm, writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import type { Restored } from '../../src/engine/observer.ts';
 import { createKafkaLog } from '../../src/log/kafka/log.ts';
 import type { Log } from '../../src/log/port.ts';
 import { benchBroker } from './broker.ts';
@@ -10,7 +11,6 @@ import { LullSide } from './lull.ts';
 import { ProcessUsage } from './process-usage.ts';
 import { machineLine, median, ratio, table } from './table.ts';
 import { createEventsTopic, writeEvents } from './topic-writer.ts';
-import { readAll } from './visible.ts';
 
 const HELP = `Growth: what an event costs when one thing is made large, as a ratio to the small case of the same run; and how fast a state is restored.
 
@@ -165,12 +165,8 @@ async function measureBehindPreload(setting: Setting, { name, preload }: GrowthC
 }
 
 /** The same group on empty disks: all partitions at once, as after the loss of every machine. */
-async function measureRestore({ log, limitMs, signal }: Setting, side: LullSide): Promise<Restore> {
+async function measureRestore({ limitMs, signal }: Setting, side: LullSide): Promise<Restore> {
   say('restoring all partitions from the changelog');
-  let bytes = 0;
-  await readAll(log, side.topics.state, (records) => {
-    for (const { key, value } of records) bytes += (key?.length ?? 0) + (value?.length ?? 0);
-  });
   await side.stop();
   await side.forgetState();
   await side.start();
@@ -183,7 +179,7 @@ async function measureRestore({ log, limitMs, signal }: Setting, side: LullSide)
     if (new Set(restored.map(({ partition }) => partition)).size < PARTITIONS) continue;
     const rows = restored.reduce((sum, partition) => sum + partition.rows, 0);
     const seconds = Math.max(...restored.map((partition) => partition.seconds));
-    const mib = bytes / 1024 ** 2;
+    const mib = restored.reduce((sum, partition) => sum + partition.bytes, 0) / 1024 ** 2;
     return {
       rows,
       mib: Math.round(mib),
@@ -194,11 +190,11 @@ async function measureRestore({ log, limitMs, signal }: Setting, side: LullSide)
   }
 }
 
-/** `restored=[partition, {rows, seconds, ...}]` */
-function restoredOf(line: string): { readonly partition: number; readonly rows: number; readonly seconds: number }[] {
+/** `restored=[partition, {rows, bytes, seconds}]` */
+function restoredOf(line: string): (Restored & { readonly partition: number })[] {
   if (!line.startsWith('restored=')) return [];
-  const [partition, result] = JSON.parse(line.slice('restored='.length)) as [number, { readonly rows: number; readonly seconds: number }];
-  return [{ partition, rows: result.rows, seconds: result.seconds }];
+  const [partition, restored] = JSON.parse(line.slice('restored='.length)) as [number, Restored];
+  return [{ partition, ...restored }];
 }
 
 function report(cases: readonly GrowthCase[], runs: readonly Measured[], { workers, measured }: Setting): string {

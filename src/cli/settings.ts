@@ -47,6 +47,12 @@ export const SETTINGS = {
     min: 1,
     max: 1024,
   }),
+  standbys: integer({
+    doc: 'other processes per partition that keep its state at hand, on other machines where there are some; all of an app need the same',
+    default: 0,
+    min: 0,
+    max: 10,
+  }),
   stateFolder: text({ doc: 'local stores; may be lost, and is then restored from the changelogs', default: './lull-state' }),
   httpHost: text({ doc: 'where /metrics, /healthz and /readyz are served', default: '127.0.0.1' }),
   httpPort: integer({ doc: 'their port; 0: the system chooses one, and the log says which', default: 0, min: 0, max: 65_535 }),

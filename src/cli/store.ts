@@ -5,13 +5,19 @@ import type { Stage } from '../engine/stage.ts';
 import { StoreOpenError, type Store } from '../store/port.ts';
 import { moveRocksStore } from '../store/rocks/folder.ts';
 import { openRocksStore } from '../store/rocks/rocks-store.ts';
+import type { Config } from './config.ts';
 import type { Runtime } from './runtime.ts';
 import { STOP_GRACE_MS } from './workers/messages.ts';
 
 const RETRY_MS = 250;
 
+/** Of a worker's store: `<state folder>/<prefix>-<stage>/worker-<worker>`. */
+export function storePath(config: Config, stage: Stage, worker: number): string {
+  return join(config.stateFolder, `${config.prefix}-${stage.name}`, `worker-${worker}`);
+}
+
 /**
- * Opens a worker's store: `<state folder>/<prefix>-<stage>/worker-<worker>`. A process that runs alone has worker 0's, so that with another number
+ * Opens a worker's store. A process that runs alone has worker 0's, so that with another number
  * of workers what is on disk is still used. Where another process has it, that one may be about to stop: a worker whose parent was killed does.
  * @returns undefined when it was stopped while it waited
  * @throws StoreOpenError
@@ -23,7 +29,7 @@ export async function openStore(
   stopping: AbortSignal,
 ): Promise<Store | undefined> {
   const folder = join(config.stateFolder, `${config.prefix}-${stage.name}`);
-  const path = join(folder, `worker-${worker}`);
+  const path = storePath(config, stage, worker);
   if (worker === 0) {
     // Lull 0.1 had one process and no folders for workers.
     const done = await moveRocksStore(folder, path);

@@ -20,18 +20,22 @@ export type TaskEnd =
   | { readonly kind: 'finished' }
   /** Another incarnation took the transactional id over. */
   | { readonly kind: 'fenced'; readonly error: Error }
-  /** Discard, wipe the local store, start again. */
+  /** Discard, wipe the partition's local store, start again. */
   | { readonly kind: 'state_lost'; readonly error: Error }
   /** Discard, start again after a back-off: transient trouble, or a commit whose result nobody knows. */
   | { readonly kind: 'failed'; readonly error: Error }
   | { readonly kind: 'fatal'; readonly error: Error };
 
 /** Trying again cannot help. */
-const FATAL = [FatalError, FatalLogError, OffsetOutOfRangeError, RecordTooLargeError, StoreOpenError, RegistryRefusedError] as const;
+const FATAL = [
+  ...[FatalError, FatalLogError, OffsetOutOfRangeError, RecordTooLargeError, StoreOpenError, RegistryRefusedError],
+  // Files that cannot be read are shared by all partitions, and stay unreadable while they are open: whoever opened the store must start over with it.
+  StoreCorruptError,
+] as const;
 
 export function classify(error: Error): TaskEnd {
   if (error instanceof FencedError) return { kind: 'fenced', error };
-  if (error instanceof StateLostError || error instanceof StoreCorruptError) return { kind: 'state_lost', error };
+  if (error instanceof StateLostError) return { kind: 'state_lost', error };
   if (FATAL.some((type) => error instanceof type)) return { kind: 'fatal', error };
   return { kind: 'failed', error };
 }

@@ -1,6 +1,6 @@
 import { OffsetOutOfRangeError } from '../log/errors.ts';
 import type { Log } from '../log/port.ts';
-import type { PartitionStore, Store } from '../store/port.ts';
+import { StoreCorruptError, type PartitionStore, type Store } from '../store/port.ts';
 import { applyRows, changelogBounds, usableOffset, wipe, type ChangelogInput } from './changelog.ts';
 import { pause } from './clock.ts';
 import { classify, toError } from './errors.ts';
@@ -20,6 +20,8 @@ export interface StandbyOptions {
   readonly onStored: (changelogOffset: number) => void;
   /** Told, after each look at the changelog, how many of its offsets the store is behind. */
   readonly onLag: (lag: number) => void;
+  /** The store's files cannot be read: no partition of it can go on. */
+  readonly onDamaged: (error: StoreCorruptError) => void;
 }
 
 const FETCH_BYTES = 4 * 1024 * 1024;
@@ -30,7 +32,8 @@ const MAX_BACKOFF_MS = 30_000;
 
 /**
  * Keeps this process's store of a partition near the end of its changelog without owning the partition: whoever is given it then restores only the rest.
- * It reads read_committed, and writes what a restore would write. Nothing that happens to it stops the process: it says so and tries again.
+ * It reads read_committed, and writes what a restore would write. What
+ * happens to it, other than to the whole store, does not stop the process: it says so and tries again.
  */
 export class Standby {
   readonly partition: number;
@@ -60,6 +63,10 @@ export class Standby {
       const beganMs = clock.nowMs();
       const error = signal.aborted ? undefined : await this.#open().catch(toError);
       if (error === undefined || isAborted(signal)) break;
+      if (error instanceof StoreCorruptError) {
+        this.#options.onDamaged(error);
+        break;
+      }
       observer.note('warn', `${stage.name}: standby of partition ${partition}: ${error.message}; it starts again`);
       if (clock.nowMs() - beganMs > MAX_BACKOFF_MS) backoffMs = FIRST_BACKOFF_MS;
       await pause(clock, backoffMs, signal);

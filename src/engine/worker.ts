@@ -88,7 +88,7 @@ export class Worker {
 
   /**
    * Joins and works until `signal` (graceful: batches and calls in flight are committed), until bounded input is read, or until a fatal
-   * error, with which it rejects. Everything is closed when it settles.
+   * error, with which it rejects: `StoreCorruptError` where the store has to be made anew. Everything is closed when it settles.
    */
   async run(signal: AbortSignal): Promise<void> {
     const stop = (): void => this.#ended.resolve(undefined);
@@ -200,6 +200,7 @@ export class Worker {
         onLag: (lag) => {
           if (lag <= ACCEPTABLE_LAG) this.#warmups.caughtUp(partition);
         },
+        onDamaged: (error) => this.#ended.reject(error),
       },
       Promise.resolve(this.#closing.get(partition)),
     );

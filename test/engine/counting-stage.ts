@@ -21,13 +21,12 @@ class CountingTask implements StageTask {
   readonly #name: string;
   readonly #context: TaskContext;
   readonly #live: Set<number>;
+  #isLive = false;
 
   constructor(name: string, context: TaskContext, live: Set<number>) {
     this.#name = name;
     this.#context = context;
     this.#live = live;
-    if (live.has(context.partition)) throw new Error(`two tasks of partition ${context.partition} at once`);
-    live.add(context.partition);
   }
 
   restored(rows: readonly Row[], previous: readonly (Buffer | null)[]): readonly StoreOp[] {
@@ -41,8 +40,11 @@ class CountingTask implements StageTask {
     });
   }
 
-  start(): Promise<void> {
-    return Promise.resolve();
+  async start(): Promise<void> {
+    const { partition } = this.#context;
+    if (this.#live.has(partition)) throw new Error(`two tasks of partition ${partition} at once`);
+    this.#live.add(partition);
+    this.#isLive = true;
   }
 
   async process(batch: { records: readonly LogRecord[]; nextOffset: number }, commit: (output: Output) => Promise<void>): Promise<void> {
@@ -77,6 +79,6 @@ class CountingTask implements StageTask {
   }
 
   close(): void {
-    this.#live.delete(this.#context.partition);
+    if (this.#isLive) this.#live.delete(this.#context.partition);
   }
 }

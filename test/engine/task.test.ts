@@ -194,8 +194,10 @@ describe('a task', () => {
 test('an error says what is done about it', () => {
   const kinds = (...errors: readonly Error[]): string[] => errors.map((error) => classify(error).kind);
   expect(kinds(new FencedError(''))).toEqual(['fenced']);
-  expect(kinds(new StateLostError(''), new StoreCorruptError(''))).toEqual(['state_lost', 'state_lost']);
+  expect(kinds(new StateLostError(''))).toEqual(['state_lost']);
   expect(kinds(new UnknownResultError(''), new LogUnavailableError(''), new Error(''))).toEqual(['failed', 'failed', 'failed']);
   // A record that the topic does not take now will not be taken the next time.
   expect(kinds(new FatalError(''), new OffsetOutOfRangeError('t', 0, 1), new RecordTooLargeError(''))).toEqual(['fatal', 'fatal', 'fatal']);
+  // The files are those of all partitions.
+  expect(kinds(new StoreCorruptError(''))).toEqual(['fatal']);
 });

@@ -16,6 +16,7 @@ export function send(command: Command): void {
     .option('--vapid-subject <url>', 'webpush: mailto: or https:, for the push services')
     .option('--send-concurrency <n>', 'calls in flight at once, per partition (default: 16)')
     .option('--workers <n>', 'processes that share the work (default: the cores that may be used)')
+    .option('--standbys <n>', 'other processes per partition that keep its state at hand, for when a machine is lost (default: 0)')
     .option('--state-folder <folder>', 'local stores; may be lost (default: ./lull-state)')
     .option('--http-port <port>', 'port of /metrics, /healthz and /readyz (default: the system chooses; the log says which)')
     .option('--log-level <level>', 'debug, info, warn or error (default: info)')

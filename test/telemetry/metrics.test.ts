@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { MAX_LABEL_VALUES } from '../../src/telemetry/instruments.ts';
-import { METRICS, createMetrics, noMetrics } from '../../src/telemetry/metrics.ts';
+import { METRICS, SUPERVISOR_METRICS, createMetrics, noMetrics } from '../../src/telemetry/metrics.ts';
 
 describe('the metrics', () => {
   it('are rendered for Prometheus, labelled with the app', async () => {
@@ -48,13 +48,15 @@ describe('the metrics', () => {
   });
 
   it('say in their names what they count and in which unit, and have no label about a user', () => {
-    for (const { kind, name, labels, help } of Object.values(METRICS)) {
+    for (const { kind, name, labels, help } of [...Object.values(METRICS), ...Object.values(SUPERVISOR_METRICS)]) {
       if (kind === 'count') expect(name).toMatch(/^[a-z_]+_total$/);
       else expect(name).not.toMatch(/_total$/);
       if (kind === 'distribution') expect(name).toMatch(/_(seconds|records)$/);
       expect(help.length).toBeGreaterThan(10);
       for (const label of labels)
-        expect(['type', 'journey', 'reason', 'channel', 'class', 'stage', 'partition', 'state', 'provider', 'code']).toContain(label);
+        expect(['type', 'journey', 'reason', 'channel', 'class', 'stage', 'partition', 'state', 'provider', 'code', 'worker']).toContain(
+          label,
+        );
     }
   });
 

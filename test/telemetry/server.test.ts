@@ -55,6 +55,29 @@ describe('the telemetry server', () => {
     );
   });
 
+  it('says what there is to whoever asks for something else, and takes no other method', async () => {
+    const { url } = await serve(new Health());
+    const nothing = await fetch(`${url}/metric`);
+    expect([nothing.status, await nothing.json()]).toEqual([404, { error: 'there are /metrics, /healthz, /readyz' }]);
+    expect((await fetch(`${url}/metrics?x=1`)).status).toBe(200);
+    expect((await fetch(`${url}/healthz`, { method: 'HEAD' })).status).toBe(200);
+    expect((await fetch(`${url}/healthz`, { method: 'POST' })).status).toBe(405);
+  });
+
+  it('says an error of its own as one, and goes on', async () => {
+    const health = new Health();
+    health.addLive({
+      name: 'broken',
+      problem: () => {
+        throw new Error('a check threw');
+      },
+    });
+    const { url } = await serve(health);
+    const response = await fetch(`${url}/healthz`);
+    expect([response.status, await response.json()]).toEqual([500, { error: 'a check threw' }]);
+    expect((await fetch(`${url}/metrics`)).status).toBe(200);
+  });
+
   it('closes also while a scraper keeps its connection', async () => {
     const { url } = await serve(new Health());
     const socket = connect(Number(new URL(url).port), '127.0.0.1');

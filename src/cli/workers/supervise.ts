@@ -18,8 +18,8 @@ export async function supervise(config: Config): Promise<void> {
   const supervisor = new Supervisor({
     ...{ workers: config.workers, drainMs: config.drainMs, logger, metrics: own.metrics },
     onLine(worker, line) {
-      if (line.startsWith('{')) lines.write(`${line}\n`);
-      // Node's or a library's last word, not a log line.
+      if (/^\{.*\}$/.test(line)) lines.write(`${line}\n`);
+      // Not a log line, or half of one: Node's or a library's last word.
       else logger.error({ worker }, line);
     },
     onEnd: (worker) => metrics.ended(worker),

@@ -4,6 +4,7 @@ import type { HealthSource, MetricsSource } from '../../telemetry/server.ts';
 import { WorkerMetrics } from '../../telemetry/worker-metrics.ts';
 import type { Answers } from './messages.ts';
 import type { Place } from './supervisor.ts';
+import type { WorkerProcess } from './worker-process.ts';
 
 /** Less than the second that Kubernetes gives a probe. */
 const HEALTH_WITHIN_MS = 800;
@@ -12,11 +13,14 @@ const METRICS_WITHIN_MS = 2_000;
 /** A worker that owes an answer this long hangs. One that starts, or works off a large batch, does not take as long. */
 const MAX_SILENT_MS = 30_000;
 
+/** A place, as far as its worker can be asked. */
+type Asked = Omit<Place, 'worker'> & { readonly worker: Pick<WorkerProcess, 'ask' | 'silentMs'> | undefined };
+
 /** The health of all workers: ready when each of them is, live while none of them says that it cannot go on, and none hangs. */
 export class SupervisedHealth implements HealthSource {
-  readonly #places: () => readonly Place[];
+  readonly #places: () => readonly Asked[];
 
-  constructor(places: () => readonly Place[]) {
+  constructor(places: () => readonly Asked[]) {
     this.#places = places;
   }
 
@@ -36,7 +40,7 @@ export class SupervisedHealth implements HealthSource {
   }
 
   async #report(
-    problemsOf: (place: Place, answer: Answers['health'] | undefined) => Readonly<Record<string, string>>,
+    problemsOf: (place: Asked, answer: Answers['health'] | undefined) => Readonly<Record<string, string>>,
   ): Promise<HealthReport> {
     const perPlace = await Promise.all(
       this.#places().map(async (place) => {
@@ -52,10 +56,10 @@ export class SupervisedHealth implements HealthSource {
 /** The metrics of all workers as one page. */
 export class SupervisedMetrics implements MetricsSource {
   readonly #own: Registered<SupervisorMetrics>;
-  readonly #places: () => readonly Place[];
+  readonly #places: () => readonly Asked[];
   readonly #workers = new WorkerMetrics();
 
-  constructor(own: Registered<SupervisorMetrics>, places: () => readonly Place[]) {
+  constructor(own: Registered<SupervisorMetrics>, places: () => readonly Asked[]) {
     this.#own = own;
     this.#places = places;
   }

@@ -1,9 +1,7 @@
 import { fork, type ChildProcess } from 'node:child_process';
-import { createInterface } from 'node:readline';
 import { WORKER_INDEX, type Answers, type Checked, type Failure, type FromWorker, type ToWorker } from './messages.ts';
-
-/** Flags of Node and V8 for workers, beyond those of the parent. */
-const NODE_FLAGS: readonly string[] = [];
+import { WORKER_ENVIRONMENT, WORKER_NODE_FLAGS } from './node-flags.ts';
+import { wholeLines } from './whole-lines.ts';
 
 export interface WorkerProcessOptions {
   readonly index: number;
@@ -38,14 +36,14 @@ export class WorkerProcess {
     this.index = index;
     const [, main = '', ...args] = process.argv;
     this.#child = fork(main, args, {
-      env: { ...process.env, [WORKER_INDEX]: String(index) },
-      execArgv: [...process.execArgv, ...NODE_FLAGS],
+      env: { ...WORKER_ENVIRONMENT, ...process.env, [WORKER_INDEX]: String(index) },
+      execArgv: [...process.execArgv, ...WORKER_NODE_FLAGS],
       // stderr through the parent, which writes whole lines: those of several processes in one pipe would mix.
       stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
       // Metrics may be NaN, which JSON has no word for.
       serialization: 'advanced',
     });
-    if (this.#child.stderr !== null) createInterface({ input: this.#child.stderr, crlfDelay: Infinity }).on('line', onLine);
+    if (this.#child.stderr !== null) wholeLines(this.#child.stderr, onLine);
     this.#child.on('message', (message) => this.#heard(message as FromWorker, onChecked));
     this.ended = this.#end();
   }

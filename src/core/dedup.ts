@@ -22,6 +22,9 @@ export function eventIdHash(eventId: string): number {
 /** The ring with one more id, or null where the id is in it. */
 export function withRecent(ring: readonly number[], hash: number, limit: number): readonly number[] | null {
   if (ring.includes(hash)) return null;
-  // Joined, not pushed: a push to a copy would copy it again, to make room for more.
-  return (ring.length >= limit ? ring.slice(ring.length - limit + 1) : ring).concat([hash]);
+  const from = Math.max(0, ring.length - limit + 1);
+  const next = new Array<number>(ring.length - from + 1);
+  for (let i = from; i < ring.length; i++) next[i - from] = ring[i]!;
+  next[ring.length - from] = hash;
+  return next;
 }

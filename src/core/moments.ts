@@ -48,9 +48,14 @@ export function withMoment(moments: Moments, moment: Moment, floorMs: number, ca
   while (at > 0 && (moments[at - 2]! > atMs || (moments[at - 2] === atMs && moments[at - 1]! > offset))) at -= 2;
   const from = Math.max(Math.min(2 * firstSince(moments, floorMs), at), moments.length + 2 - 2 * cap);
   if (from > at) return moments;
-  // Joined, not pushed: a push to a copy would copy it again, to make room for more.
-  const upTo = (from === 0 && at === moments.length ? moments : moments.slice(from, at)).concat([atMs, offset]);
-  return at === moments.length ? upTo : upTo.concat(moments.slice(at));
+  // Every event of a user comes here: one array of the right length, where a copy that grows would be copied again.
+  const after = new Array<number>(moments.length - from + 2);
+  let next = 0;
+  for (let i = from; i < at; i++) after[next++] = moments[i]!;
+  after[next++] = atMs;
+  after[next++] = offset;
+  for (let i = at; i < moments.length; i++) after[next++] = moments[i]!;
+  return after;
 }
 
 /** The first at or after `fromMs` that is not the one at `offset`. */

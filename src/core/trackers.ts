@@ -81,7 +81,7 @@ function remember(turn: Turn, use: TrackerUse, key: string, moment: Moment): voi
   const before = own(lists, key);
   const room = before === undefined ? makeRoom(lists, floorMs, turn.program.limits.keysPerTracker) : lists;
   const after = withMoment(before ?? NO_MOMENTS, moment, floorMs, tracker.cap);
-  turn.state.trackers = { ...turn.state.trackers, [tracker.id]: { ...room, [key]: after } };
+  turn.state.trackers = { ...turn.state.trackers, [tracker.id]: tracker.key === null ? { '': after } : { ...room, [key]: after } };
 }
 
 /** At the limit, keys whose moments are all forgotten go first, then the one whose last moment is the oldest. */

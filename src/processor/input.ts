@@ -7,6 +7,8 @@ import type { Refusal } from '../engine/dead-letter.ts';
 
 /** Longer ids are refused: they are keys, metrics' neighbours and part of every row. */
 export const MAX_USER_ID_BYTES = 256;
+/** Of a UTF-16 code unit in UTF-8. */
+const MAX_BYTES_PER_UNIT = 3;
 
 /** What a timeline record turned out to be. */
 export type Input =
@@ -42,15 +44,18 @@ export function readInput(codec: Codec, source: TopicPartition, record: LogRecor
 /** A forwarded event has its place in the log where it was forwarded to, and its first append time. */
 function readEvent(source: TopicPartition, record: LogRecord, value: ProductEvent, appendedAtMs: number, forwarded: boolean): Input {
   if (record.key === null) return refused('null_key', 'a product event without a key: its user has no order');
-  const userBytes = Buffer.byteLength(value.userId, 'utf8');
-  if (userBytes === 0 || userBytes > MAX_USER_ID_BYTES)
+  const { length } = value.userId;
+  if (length === 0 || (length > MAX_USER_ID_BYTES / MAX_BYTES_PER_UNIT && Buffer.byteLength(value.userId, 'utf8') > MAX_USER_ID_BYTES)) {
+    const userBytes = Buffer.byteLength(value.userId, 'utf8');
     return refused('user_id_length', `userId has ${userBytes} bytes, 1 to ${MAX_USER_ID_BYTES} are taken`);
+  }
   if (!isTextOf(record.key, value.userId)) return refused('key_mismatch', 'the record key is not its userId');
   return {
     kind: 'event',
     forwarded,
     event: {
-      ...source,
+      topic: source.topic,
+      partition: source.partition,
       offset: record.offset,
       eventId: value.eventId,
       userId: value.userId,
@@ -65,9 +70,12 @@ function readEvent(source: TopicPartition, record: LogRecord, value: ProductEven
   };
 }
 
-/** By bytes, in effect: keys that are not UTF-8 all read as the replacement character, and stand on different partitions. */
+/** By bytes: keys that are not UTF-8 all read as the replacement character, and stand on different partitions. */
 function isTextOf(key: Buffer, text: string): boolean {
-  return key.toString('utf8') === text && (!text.includes('\ufffd') || key.equals(Buffer.from(text, 'utf8')));
+  // As many bytes as characters: it is ASCII, or not the same.
+  if (key.length !== text.length) return key.equals(Buffer.from(text, 'utf8'));
+  for (let i = 0; i < key.length; i++) if (key[i]! > 0x7f || key[i] !== text.charCodeAt(i)) return false;
+  return true;
 }
 
 function refused(reason: string, detail: string): Input {

@@ -35,6 +35,12 @@ export interface ProcessorTaskOptions {
   readonly observer: ProcessorObserver;
 }
 
+/** The users of a batch's records, which are to be used while no others were dropped. */
+interface Ahead {
+  readonly users: readonly User[];
+  readonly turnOvers: number;
+}
+
 export interface Historical {
   /** How far behind the largest record time a record may be: due times wait for it. */
   readonly allowedLatenessMs: number;
@@ -121,8 +127,10 @@ export class ProcessorTask implements StageTask {
     const { records, nextOffset } = batch;
     await this.#options.codec.prepare(records.map((record) => record.value));
     // A key is its user's id, or the record is refused.
-    await this.#overlay.users.load(records.flatMap(({ key }) => (key === null ? [] : key.toString('utf8'))));
-    await this.#orCarefully(() => this.#takeAll(records, nextOffset, commit));
+    const { users } = this.#overlay;
+    const userIds = records.map(({ key }) => (key === null ? '' : key.toString('utf8')));
+    const ahead = { users: await users.load(userIds), turnOvers: users.turnOvers };
+    await this.#orCarefully(() => this.#takeAll(records, ahead, nextOffset, commit));
     await this.#schedule();
   }
 
@@ -146,12 +154,13 @@ export class ProcessorTask implements StageTask {
   }
 
   /** Each record is decoded when its turn comes, and forgotten behind it: what all of a batch's events hold would outlive a garbage collection or two. */
-  async #takeAll(records: readonly LogRecord[], nextOffset: number, commit: Commit): Promise<void> {
+  async #takeAll(records: readonly LogRecord[], ahead: Ahead, nextOffset: number, commit: Commit): Promise<void> {
     const { historical, codec, maxEventBytes } = this.#options;
     // The second time (see `#orCarefully`) the batch's first part may be committed.
     const from = this.#committed.offset;
     const { users } = this.#overlay;
-    for (const record of records) {
+    for (let i = 0; i < records.length; i++) {
+      const record = records[i]!;
       if (record.offset < from) continue;
       if (historical !== null) {
         const horizonMs = record.timestampMs - historical.allowedLatenessMs;
@@ -162,7 +171,7 @@ export class ProcessorTask implements StageTask {
       if (input.kind === 'event') {
         if (historical !== null && input.forwarded) continue;
         // Loaded with the batch, and perhaps dropped again when the batch took more than one commit.
-        const user = users.get(input.event.userId) ?? (await users.loaded(input.event.userId));
+        const user = users.turnOvers === ahead.turnOvers ? ahead.users[i]! : await users.loaded(input.event.userId);
         this.#takeEvent(record, user, input.event);
       } else if (input.kind === 'refused') this.#overlay.refuse(record, input.refusal);
       else if (historical === null) await this.#takeTick(record, input);

@@ -53,33 +53,22 @@ export class Users {
     return this.#turnOvers;
   }
 
-  /** Makes `get` possible for these users, until the next turn-over. @throws StateLostError where the store holds what is not a user's row */
-  async load(userIds: Iterable<string>): Promise<void> {
-    const unknown = new Set<string>();
-    for (const userId of userIds) if (this.#find(userId) === undefined) unknown.add(userId);
-    if (unknown.size === 0) return;
-    const missing = [...unknown];
-    const keys = missing.map((userId) => Buffer.from(userId, 'utf8'));
-    const rows = await this.#store.getMany(USER_TABLE, keys);
-    missing.forEach((userId, i) => {
-      const row = rows[i] ?? null;
-      const state = row === null ? emptyState(userId) : decoded(row, userId);
-      this.#young.set(userId, { userId, state, before: null, home: partitionFor(keys[i]!, this.#partitions) });
-    });
+  /** These users, in their order; they are in memory until the next turn-over. @throws StateLostError where the store holds what is not a user's row */
+  async load(userIds: readonly string[]): Promise<readonly User[]> {
+    const found = userIds.map((userId) => this.#find(userId));
+    const missing = [...new Set(userIds.filter((_, i) => found[i] === undefined))];
+    if (missing.length > 0) await this.#read(missing);
+    return found.map((user, i) => user ?? this.#get(userIds[i]!));
   }
 
   async loaded(userId: string): Promise<User> {
-    await this.load([userId]);
-    const user = this.get(userId);
-    if (user === undefined) throw new Error('a user that was loaded is not there');
-    return user;
+    return this.#find(userId) ?? (await this.load([userId]))[0]!;
   }
 
   /** Undefined where it is not in memory. */
   get(userId: string): User | undefined {
     return this.#find(userId);
   }
-
   /** `user` is what `get` has given since the last turn-over. */
   set(user: User, state: UserState): void {
     const cached: Cached = user;
@@ -113,6 +102,22 @@ export class Users {
       user.before = null;
     }
     this.#changed = [];
+  }
+
+  async #read(userIds: readonly string[]): Promise<void> {
+    const keys = userIds.map((userId) => Buffer.from(userId, 'utf8'));
+    const rows = await this.#store.getMany(USER_TABLE, keys);
+    userIds.forEach((userId, i) => {
+      const row = rows[i] ?? null;
+      const state = row === null ? emptyState(userId) : decoded(row, userId);
+      this.#young.set(userId, { userId, state, before: null, home: partitionFor(keys[i]!, this.#partitions) });
+    });
+  }
+
+  #get(userId: string): Cached {
+    const user = this.#young.get(userId);
+    if (user === undefined) throw new Error('a user that was read is not there');
+    return user;
   }
 
   #find(userId: string): Cached | undefined {

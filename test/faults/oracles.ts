@@ -27,6 +27,8 @@ const DANGLES_AFTER_MS = 25_000;
 /** A commit's offsets become readable a moment after its transaction. */
 const AGREES_AFTER_MS = 10_000;
 const RETRY_MS = 1_000;
+/** In a message; how many there are is said. */
+const MAX_COMPLAINTS = 12;
 
 /**
  * O1 and O2, of processors that are stopped or idle. O1: dispatch, decisions, dead letters, forwards, changelog and position are exactly what the core makes of the
@@ -98,7 +100,8 @@ async function compare(
     };
   }
   complaints.push(...differences('forwards', expectedForwards.items(), forwarded));
-  if (complaints.length > 0) throw new OracleError('O1', `${deployment.prefix}\n${complaints.slice(0, 12).join('\n')}`);
+  if (complaints.length > 0)
+    throw new OracleError('O1', `${complaints.length} differences: ${complaints.slice(0, MAX_COMPLAINTS).join('\n')}`);
   return total;
 }
 

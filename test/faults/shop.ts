@@ -50,6 +50,12 @@ async function verdict(deployment: Deployment, processors: readonly Processor[])
   return judgement;
 }
 
+/** The lines of its log, as far as they are JSON (a fail-point's is not). */
+export function logLines(processor: Processor): readonly Readonly<Record<string, unknown>>[] {
+  const lines = processor.stderr().split('\n');
+  return lines.filter((line) => line.startsWith('{') && line.endsWith('}')).map((line) => JSON.parse(line) as Record<string, unknown>);
+}
+
 /** What it said last, for a failure's message. */
 export function lastLines(processor: Processor, count = 8): string {
   return processor.stderr().trim().split('\n').slice(-count).join('\n');

@@ -52,7 +52,15 @@ export function jsonLine({ row, seed, outcome, seconds }: TableLine): string {
 
 function cells({ row, seed, outcome }: TableLine): readonly string[] {
   const id = row.mutant === undefined ? String(row.id) : 'mutant';
-  return [id, row.fault, row.promise, seed, resultOf(outcome), recoveryOf(outcome), seenOf(outcome)];
+  return [
+    id,
+    row.mutant === undefined ? row.fault : `${row.mutant.name}: ${row.fault}`,
+    row.promise,
+    seed,
+    resultOf(outcome),
+    recoveryOf(outcome),
+    seenOf(outcome),
+  ];
 }
 
 function resultOf(outcome: RowOutcome): string {
@@ -86,5 +94,5 @@ function seenOf(outcome: RowOutcome): string {
 }
 
 function firstLine(text: string): string {
-  return text.split('\n')[0]!.slice(0, 160);
+  return text.split('\n')[0]!.slice(0, 200);
 }

@@ -37,7 +37,8 @@ export interface TaskOptions {
  *
  * - Fencing comes first: it finishes the predecessor's transaction, so that what restore and start position read is final.
  * - Nothing is ever repaired in place. A task that met an error is thrown away; `done` says what to do next (`TaskEnd`).
- * - The next fetch overlaps the batch in work; at most one batch waits in memory.
+ * - While there is a backlog, the next fetch overlaps the batch in work; at most one batch waits in memory. At the end of the input it waits for
+ *   the commit: it would have the few records that came first, and all others would stand behind those for a commit more.
  * - `stop` ends between batches, with everything that was begun committed. `abandon` ends now.
  */
 export class Task {
@@ -185,7 +186,7 @@ export class Task {
       const moved = batch.nextOffset > read;
       read = batch.nextOffset;
       if (batch.records.length > 0) {
-        if (read < run.end) next = this.#fetch(reader);
+        if (read < Math.min(run.end, batch.lastStableOffset)) next = this.#fetch(reader);
         const began = clock.nowMs();
         await stageTask.process(batch, run.commit);
         observer.batch(partition, batch.records.length, (clock.nowMs() - began) / 1000);

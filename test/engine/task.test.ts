@@ -71,6 +71,30 @@ describe('a task', () => {
     }
   });
 
+  test('that has reached the end reads on after the commit, all at once: what came meanwhile does not wait for a batch of a few', async () => {
+    const batches: number[] = [];
+    const enough = Promise.withResolvers<undefined>();
+    const stage = stageWith((real) => ({
+      async process(batch, commit) {
+        batches.push(batch.records.length);
+        if (batches.length === 1) {
+          await say('b');
+          // More than a turn of the event loop: a fetch that was under way has its answer now.
+          await new Promise((resolve) => setTimeout(resolve, 20));
+          await say('c', 'd');
+        }
+        await real.process(batch, commit);
+        if (batches.length === 2) enough.resolve(undefined);
+      },
+    }));
+    await say('a');
+    const running = task({ stage });
+    await enough.promise;
+    await running.stop(1_000);
+    expect(batches).toEqual([1, 3]);
+    expect(await committed()).toBe(4);
+  });
+
   test('that is stopped during a batch commits it, and reads no other', async () => {
     const began = Promise.withResolvers<undefined>();
     const go = Promise.withResolvers<undefined>();

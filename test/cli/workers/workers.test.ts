@@ -66,7 +66,7 @@ function watch(parent: Processor, { onTestFinished }: TestContext) {
 }
 
 describe.concurrent('workers, on the real broker', () => {
-  test('share the partitions; one that is killed comes back, and every command is made once', { timeout: 120_000 }, async (context) => {
+  test('share the partitions; one that is killed comes back, and every command is made once', { timeout: 180_000 }, async (context) => {
     const lull = await deployment(context);
     const state = await lull.stateFolder();
     const parent = lull.start(state, WORKERS);
@@ -106,7 +106,7 @@ describe.concurrent('workers, on the real broker', () => {
     expect((await judge(lull)).commands).toBeGreaterThan(0);
   });
 
-  test('that die at once are started again later each time, and are not ready', { timeout: 120_000 }, async (context) => {
+  test('that die at once are started again later each time, and are not ready', { timeout: 180_000 }, async (context) => {
     const lull = await deployment(context);
     const parent = lull.start(await lull.stateFolder(), { ...WORKERS, LULL_FAILPOINTS: 'before-commit@1=kill' });
     const log = watch(parent, context);
@@ -122,7 +122,7 @@ describe.concurrent('workers, on the real broker', () => {
 
   test(
     'of which one finds what cannot be mended by trying again end together, and it is said once',
-    { timeout: 120_000 },
+    { timeout: 180_000 },
     async (context) => {
       const lull = await deployment(context);
       // Offsets of the group without a position in the changelog.
@@ -143,7 +143,7 @@ describe.concurrent('workers, on the real broker', () => {
     },
   );
 
-  test('that come back to another topology than the others run end together, and it is said why', { timeout: 120_000 }, async (context) => {
+  test('that come back to another topology than the others run end together, and it is said why', { timeout: 180_000 }, async (context) => {
     const lull = await deployment(context);
     const topology = join(await lull.stateFolder(), 'shop');
     cpSync(join(import.meta.dirname, '../../../topologies/shop'), topology, { recursive: true });
@@ -160,7 +160,7 @@ describe.concurrent('workers, on the real broker', () => {
     );
   });
 
-  test('stop by themselves when their parent is killed, and leave their stores to the next', { timeout: 120_000 }, async (context) => {
+  test('stop by themselves when their parent is killed, and leave their stores to the next', { timeout: 180_000 }, async (context) => {
     const lull = await deployment(context);
     const state = await lull.stateFolder();
     const parent = lull.start(state, WORKERS);
@@ -175,7 +175,7 @@ describe.concurrent('workers, on the real broker', () => {
     expect(await next.stop()).toBe(0);
   });
 
-  test('stop gracefully when Ctrl-C reaches all of them, and end at once at the second', { timeout: 120_000 }, async (context) => {
+  test('stop gracefully when Ctrl-C reaches all of them, and end at once at the second', { timeout: 180_000 }, async (context) => {
     const lull = await deployment(context);
     const state = await lull.stateFolder();
     const start = async () => {
@@ -199,7 +199,7 @@ describe.concurrent('workers, on the real broker', () => {
     await until(() => !impatient.workers.some(runs));
   });
 
-  test('that hang cost a scrape their gauges only, and are said not to answer', { timeout: 120_000 }, async (context) => {
+  test('that hang cost a scrape their gauges only, and are said not to answer', { timeout: 180_000 }, async (context) => {
     const lull = await deployment(context);
     const parent = lull.start(await lull.stateFolder(), { ...WORKERS, LULL_SESSION_TIMEOUT_MS: '30s' });
     const log = watch(parent, context);
@@ -228,7 +228,7 @@ describe.concurrent('workers, on the real broker', () => {
     expect(await parent.stop()).toBe(0);
   });
 
-  test('of a sender share its partitions, and there are no more of them than partitions', { timeout: 120_000 }, async (context) => {
+  test('of a sender share its partitions, and there are no more of them than partitions', { timeout: 180_000 }, async (context) => {
     const lull = await deployment(context);
     const folder = await lull.stateFolder();
     const keys = join(folder, 'vapid.json');

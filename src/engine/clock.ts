@@ -1,14 +1,15 @@
+import { clockOffsetMs } from './clock-offset.ts';
 import type { Clock } from './stage.ts';
 
 /** Longest delay that setTimeout keeps; a longer wait is cut into pieces. */
 const MAX_DELAY_MS = 2 ** 31 - 1;
 
 export const systemClock: Clock = {
-  nowMs: () => Date.now(),
+  nowMs: () => Date.now() + clockOffsetMs(),
   at(atMs, callback) {
     let timer: NodeJS.Timeout;
     const arm = (): void => {
-      const delayMs = Math.max(0, atMs - Date.now());
+      const delayMs = Math.max(0, atMs - systemClock.nowMs());
       timer = setTimeout(delayMs > MAX_DELAY_MS ? arm : callback, Math.min(delayMs, MAX_DELAY_MS));
     };
     arm();

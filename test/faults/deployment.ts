@@ -23,6 +23,8 @@ export interface Said {
   readonly eventId?: string;
   /** By the client's clock; default now. */
   readonly occurredAt?: number;
+  /** By the client's clock; default unsaid. */
+  readonly sentAt?: number;
   readonly properties?: Readonly<Record<string, Scalar>>;
 }
 
@@ -179,8 +181,9 @@ export class Deployment {
     );
   }
 
-  encode({ userId, type, eventId = randomUUID(), occurredAt = Date.now(), properties = {} }: Said): Buffer {
-    return this.codec.encode('lull.v1.ProductEvent', { eventId, userId, type, occurredAt, properties });
+  encode({ userId, type, eventId = randomUUID(), occurredAt = Date.now(), sentAt, properties = {} }: Said): Buffer {
+    const sent = sentAt === undefined ? {} : { sentAt };
+    return this.codec.encode('lull.v1.ProductEvent', { eventId, userId, type, occurredAt, properties, ...sent });
   }
 
   async records(topic: string): Promise<LogRecord[]> {

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Random } from '../../src/dev/shop/random.ts';
-import { LogUnavailableError } from '../../src/log/errors.ts';
+import { LogUnavailableError, UnknownResultError } from '../../src/log/errors.ts';
 import { partitionFor } from '../../src/log/partitioner.ts';
 import type { OutRecord } from '../../src/log/port.ts';
 import type { Deployment, Said } from './deployment.ts';
@@ -20,6 +20,8 @@ export interface LoadOptions {
   readonly duplicates?: number;
   /** Share of records on another partition than their key's. Default 0.02. */
   readonly wrongPartition?: number;
+  /** How far people's clocks are off, ahead or behind, at most; every other one says when it sent (`sentAt`). Default 0. */
+  readonly clocksWrongByMs?: number;
 }
 
 interface Person {
@@ -30,6 +32,9 @@ interface Person {
   cart: string | null;
   carts: number;
   readonly said: Buffer[];
+  /** What is to be added to the right time. */
+  readonly clockMs: number;
+  readonly saysWhenSent: boolean;
 }
 
 const TICK_MS = 50;
@@ -54,7 +59,7 @@ export class Load {
 
   constructor(deployment: Deployment, options: LoadOptions) {
     this.#deployment = deployment;
-    this.#options = { people: 40, poison: 0.01, duplicates: 0.05, wrongPartition: 0.02, ...options };
+    this.#options = { people: 40, poison: 0.01, duplicates: 0.05, wrongPartition: 0.02, clocksWrongByMs: 0, ...options };
   }
 
   /** So many records at once. */
@@ -96,7 +101,7 @@ export class Load {
       await this.#deployment.log.append(records);
       this.appended += records.length;
     } catch (error) {
-      if (!(error instanceof LogUnavailableError)) throw error;
+      if (!(error instanceof LogUnavailableError || error instanceof UnknownResultError)) throw error;
       this.unsure += records.length;
     }
   }
@@ -132,8 +137,11 @@ export class Load {
   }
 
   #newcomer(): Person {
+    const { random, clocksWrongByMs } = this.#options;
     const userId = `u${++this.#people}`;
-    return { userId, left: 0, known: false, cart: null, carts: 0, said: [] };
+    const clockMs = clocksWrongByMs === 0 ? 0 : random.int(-clocksWrongByMs, clocksWrongByMs);
+    const saysWhenSent = clocksWrongByMs > 0 && this.#people % 2 === 0;
+    return { userId, left: 0, known: false, cart: null, carts: 0, said: [], clockMs, saysWhenSent };
   }
 
   #does(person: Person): Said {
@@ -141,12 +149,14 @@ export class Load {
     const { userId } = person;
     const eventId = `${userId}/${++this.#events}`;
     // A few tell late what was done before: event time is not the log's order.
-    const occurredAt = Date.now() - (random.chance(0.05) ? random.int(0, 2_000) : 0);
+    const sentAt = Date.now() + person.clockMs;
+    const occurredAt = sentAt - (random.chance(0.05) ? random.int(0, 2_000) : 0);
     const said = (type: string, properties: NonNullable<Said['properties']> = {}): Said => ({
       userId,
       type,
       eventId,
       occurredAt,
+      ...(person.saysWhenSent ? { sentAt } : {}),
       properties,
     });
     if (!person.known) {

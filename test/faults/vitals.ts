@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Processor } from './deployment.ts';
 import { OracleError } from './row.ts';
@@ -20,6 +20,14 @@ export async function cpuSeconds({ pid }: Processor): Promise<number> {
   // Behind the name, which may hold anything: fields 14 and 15 of proc(5) are the 12th and 13th.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   return (Number(fields[11] ?? 0) + Number(fields[12] ?? 0)) / TICKS_PER_SECOND;
+}
+
+/** Open file descriptors; 0 where the process is gone. A socket that nobody closed is one. */
+export async function descriptors({ pid }: Processor): Promise<number> {
+  return orGone(
+    readdir(`/proc/${pid}/fd`).then(({ length }) => length),
+    0,
+  );
 }
 
 export interface MemoryWatch {
@@ -71,11 +79,16 @@ export async function withinMs(ms: number, work: Promise<unknown>): Promise<bool
   }
 }
 
-async function procFile(pid: number, name: string): Promise<string> {
+function procFile(pid: number, name: string): Promise<string> {
+  return orGone(readFile(`/proc/${pid}/${name}`, 'utf8'), '');
+}
+
+async function orGone<T>(reading: Promise<T>, gone: T): Promise<T> {
   try {
-    return await readFile(`/proc/${pid}/${name}`, 'utf8');
+    return await reading;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT' || (error as NodeJS.ErrnoException).code === 'ESRCH') return '';
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ESRCH') return gone;
     throw error;
   }
 }

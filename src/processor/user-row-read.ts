@@ -1,49 +1,72 @@
-import type { Moments } from '../core/moments.ts';
 import type { Scalar } from '../core/event.ts';
-import type { Consent, Device, LedgerEntry, Match, SessionSnapshot, SessionWindow, UserState } from '../core/state.ts';
-import type { AttributeRow, ConsentRow, DeviceRow, EntryRow, LedgerRow, MatchRow, NumberRow, Ref, SessionRow } from './user-row.ts';
-import { ID_BYTES, type TrackedKeyRow, type UserRow, type WindowRow } from './user-row.ts';
+import type { Moments } from '../core/moments.ts';
+import type { Consent, Device, LedgerEntry, Match, SessionSnapshot, SessionWindow, Trigger, UserState } from '../core/state.ts';
+import { CHOICES, OUTCOMES, PERMISSIONS } from './user-row.ts';
+import { DamagedRowError, type RowInput } from './user-row-input.ts';
 
-/** A row that is Avro of its schema, and still makes no sense. */
-export class DamagedRowError extends Error {
-  override readonly name = 'DamagedRowError';
-}
-
-/** Reads a row as a state. In plain loops: this runs for every user that a batch touches and no cache holds. */
-export function stateOf(row: UserRow, userId: string): UserState {
-  const { strings } = row;
+/**
+ * Reads a state's fields: the mirror of `user-row-write.ts`. First all fields, in the schema's order, then the object, in the order in which the core makes it:
+ * the engine keeps one shape for both.
+ */
+export function readUserState(row: RowInput, userId: string): UserState {
+  const lastEventMs = row.time();
+  const sessions = row.long();
+  const lastActivityAtMs = row.maybeTime();
+  const lastActivityAppendedAtMs = row.maybeTime();
+  const firstSeenAtMs = row.maybeTime();
+  const tidyAtMs = row.maybeTime();
+  const session = row.some() ? readSession(row) : null;
+  const matches = readList(row, readMatch);
+  const recentEventIds = row.hashes();
+  const trackers = readByName(row, readTracked);
+  const ledger = readList(row, readLedgerEntry);
+  const entries = readById(row, readTime);
+  const profile = readByName(row, readScalar);
+  const devices = readList(row, readDevice);
+  const consent = readByName(row, readConsent);
+  const lifetime = { sessions, firstSeenAtMs, lastActivityAtMs, lastActivityAppendedAtMs };
   return {
     userId,
-    profile: attributes(row.profile, strings),
-    devices: row.devices.map((device) => deviceOf(device, strings)),
-    consent: consent(row.consent, strings),
-    lifetime: {
-      sessions: row.sessions,
-      firstSeenAtMs: row.firstSeenAtMs,
-      lastActivityAtMs: row.lastActivityAtMs,
-      lastActivityAppendedAtMs: row.lastActivityAppendedAtMs,
-    },
-    session: row.session === null ? null : session(row.session, strings),
-    lastEventMs: row.lastEventMs,
-    recentEventIds: unpackedIds(row.recentEventIds),
-    trackers: trackers(row.trackers, strings),
-    matches: row.matches.map((match) => matchOf(match, strings)),
-    ledger: row.ledger.map((entry) => ledgerEntryOf(entry, strings)),
-    entries: entries(row.entries, strings),
-    tidyAtMs: row.tidyAtMs,
+    profile,
+    devices,
+    consent,
+    lifetime,
+    session,
+    lastEventMs,
+    recentEventIds,
+    trackers,
+    matches,
+    ledger,
+    entries,
+    tidyAtMs,
   };
 }
 
-type Strings = readonly string[];
+type Read<T> = (row: RowInput) => T;
 
-function text(strings: Strings, ref: Ref): string {
-  const found = strings[ref];
-  if (found === undefined) throw new DamagedRowError(`it refers to string ${ref} of ${strings.length}`);
-  return found;
+function readList<T>(row: RowInput, read: Read<T>): readonly T[] {
+  const length = row.list();
+  if (length === 0) return [];
+  const items = new Array<T>(length);
+  for (let i = 0; i < length; i++) items[i] = read(row);
+  row.endList(length);
+  return items;
 }
 
-function maybe(strings: Strings, ref: Ref | null): string | null {
-  return ref === null ? null : text(strings, ref);
+function readByName<T>(row: RowInput, read: Read<T>): Readonly<Record<string, T>> {
+  const record: Record<string, T> = {};
+  const length = row.list();
+  for (let i = 0; i < length; i++) put(record, row.name(), read(row));
+  row.endList(length);
+  return record;
+}
+
+function readById<T>(row: RowInput, read: Read<T>): Readonly<Record<string, T>> {
+  const record: Record<string, T> = {};
+  const length = row.list();
+  for (let i = 0; i < length; i++) put(record, row.id(), read(row));
+  row.endList(length);
+  return record;
 }
 
 /** Rows are keyed by what users send: `__proto__` must become a property like any other. */
@@ -52,137 +75,144 @@ function put<T>(record: Record<string, T>, key: string, value: T): void {
   else record[key] = value;
 }
 
-function attributes(rows: readonly AttributeRow[], strings: Strings): Readonly<Record<string, Scalar>> {
-  const record: Record<string, Scalar> = {};
-  for (const { name, value } of rows) put(record, text(strings, name), value);
-  return record;
+function readSession(row: RowInput): SessionWindow {
+  const topic = row.name();
+  const partition = row.long();
+  const offset = row.offset();
+  const lastAppendedAtMs = row.time();
+  const { id, startMs, lastMs, count, counts, sums } = readWindow(row);
+  const closeTimerMs = row.time();
+  return { id, opened: { topic, partition, offset }, startMs, lastMs, lastAppendedAtMs, count, counts, sums, closeTimerMs };
 }
 
-function numbers(rows: readonly NumberRow[], strings: Strings): Readonly<Record<string, number>> {
-  const record: Record<string, number> = {};
-  for (const { name, value } of rows) put(record, text(strings, name), value);
-  return record;
+function readWindow(row: RowInput): SessionSnapshot {
+  const id = row.id();
+  const lastMs = row.time();
+  const startMs = row.time();
+  const count = row.long();
+  const counts = readByName(row, readCount);
+  const sums = readByName(row, readSum);
+  return { id, startMs, lastMs, count, counts, sums };
 }
 
-function entries(rows: readonly EntryRow[], strings: Strings): UserState['entries'] {
-  const record: Record<string, number> = {};
-  for (const { name, atMs } of rows) put(record, text(strings, name), atMs);
-  return record;
+function readCount(row: RowInput): number {
+  return row.long();
 }
 
-function consent(rows: readonly ConsentRow[], strings: Strings): UserState['consent'] {
-  const record: Record<string, Consent> = {};
-  for (const { name, state, atMs, reason } of rows) put(record, text(strings, name), { state, atMs, reason: maybe(strings, reason) });
-  return record;
+function readSum(row: RowInput): number {
+  return readNumber(row, row.long());
 }
 
-function deviceOf(row: DeviceRow, strings: Strings): Device {
-  return {
-    deviceId: text(strings, row.deviceId),
-    kind: text(strings, row.kind),
-    value: row.value,
-    permission: row.permission,
-    zone: maybe(strings, row.zone),
-    locale: maybe(strings, row.locale),
-    appVersion: maybe(strings, row.appVersion),
-    registeredAtMs: row.registeredAtMs,
-    lastSeenAtMs: row.lastSeenAtMs,
-    unreachableAtMs: row.unreachableAtMs,
-  };
+/** The branches of a union that are numbers, counted from 0. */
+function readNumber(row: RowInput, branch: number): number {
+  if (branch === 0) return row.long();
+  if (branch === 1) return row.double();
+  throw new DamagedRowError('a value of no type');
 }
 
-function session({ topic, partition, offset, lastAppendedAtMs, closeTimerMs, window }: SessionRow, strings: Strings): SessionWindow {
-  return {
-    id: text(strings, window.id),
-    opened: { topic: text(strings, topic), partition, offset },
-    startMs: window.startMs,
-    lastMs: window.lastMs,
-    lastAppendedAtMs,
-    count: window.count,
-    counts: numbers(window.counts, strings),
-    sums: numbers(window.sums, strings),
-    closeTimerMs,
-  };
+function readMatch(row: RowInput): Match {
+  const journey = row.name();
+  const key = row.id();
+  const occurrence = row.id();
+  const trigger = readTrigger(row);
+  const dueMs = row.time();
+  return { journey, key, occurrence, trigger, dueMs };
 }
 
-function snapshot({ id, startMs, lastMs, count, counts, sums }: WindowRow, strings: Strings): SessionSnapshot {
-  return { id: text(strings, id), startMs, lastMs, count, counts: numbers(counts, strings), sums: numbers(sums, strings) };
+function readTrigger(row: RowInput): Trigger {
+  const topic = row.name();
+  const partition = row.long();
+  const offset = row.offset();
+  const eventId = row.id();
+  const type = row.name();
+  const occurredAtMs = row.time();
+  const appendedAtMs = row.time();
+  const properties = readByName(row, readScalar);
+  const session = row.some() ? readWindow(row) : null;
+  const traceParent = row.maybeId();
+  return { topic, partition, offset, eventId, type, occurredAtMs, appendedAtMs, properties, session, traceParent };
 }
 
-function trackers(rows: readonly TrackedKeyRow[], strings: Strings): UserState['trackers'] {
-  const record: Record<string, Record<string, Moments>> = {};
-  let current: Ref = -1;
-  let lists: Record<string, Moments> = {};
-  for (const { tracker, key, moments } of rows) {
-    // The keys of one tracker stand together.
-    if (tracker !== current) {
-      current = tracker;
-      lists = {};
-      put(record, text(strings, tracker), lists);
-    }
-    put(lists, text(strings, key), summed(moments));
+function readScalar(row: RowInput): Scalar {
+  const branch = row.long();
+  if (branch === 0) return null;
+  if (branch === 1) return row.boolean();
+  if (branch === 4) return row.text();
+  return readNumber(row, branch - 2);
+}
+
+function readTracked(row: RowInput): Readonly<Record<string, Moments>> {
+  return readById(row, readMoments);
+}
+
+function readMoments(row: RowInput): Moments {
+  const length = row.list();
+  if (length % 2 !== 0) throw new DamagedRowError(`${length} numbers of moments, which have 2 each`);
+  const moments = new Array<number>(length);
+  for (let i = 0; i < length; i += 2) {
+    moments[i] = row.time();
+    moments[i + 1] = row.offset();
   }
-  return record;
-}
-
-function summed(flat: readonly number[]): Moments {
-  const moments: number[] = [];
-  let atMs = 0;
-  let offset = 0;
-  for (let i = 0; i + 1 < flat.length; i += 2) {
-    atMs += flat[i]!;
-    offset += flat[i + 1]!;
-    moments.push(atMs, offset);
-  }
+  row.endList(length);
   return moments;
 }
 
-function matchOf({ journey, key, occurrence, dueMs, trigger }: MatchRow, strings: Strings): Match {
+function readLedgerEntry(row: RowInput): LedgerEntry {
+  const commandId = row.uuid();
+  const journey = row.name();
+  const step = row.name();
+  const key = row.id();
+  const occurrence = row.id();
+  const class_ = row.name();
+  const category = row.maybeName();
+  const channel = row.name();
+  const atMs = row.time();
+  const expiresAtMs = row.time();
+  const triggeredAtMs = row.time();
+  const deviceIds = readList(row, readId);
+  const outcome = row.symbol(OUTCOMES);
   return {
-    journey: text(strings, journey),
-    key: text(strings, key),
-    occurrence: text(strings, occurrence),
-    trigger: {
-      topic: text(strings, trigger.topic),
-      partition: trigger.partition,
-      offset: trigger.offset,
-      eventId: text(strings, trigger.eventId),
-      type: text(strings, trigger.type),
-      occurredAtMs: trigger.occurredAtMs,
-      appendedAtMs: trigger.appendedAtMs,
-      properties: attributes(trigger.properties, strings),
-      session: trigger.session === null ? null : snapshot(trigger.session, strings),
-      traceParent: maybe(strings, trigger.traceParent),
-    },
-    dueMs,
+    commandId,
+    journey,
+    step,
+    key,
+    occurrence,
+    class: class_,
+    category,
+    channel,
+    atMs,
+    expiresAtMs,
+    triggeredAtMs,
+    deviceIds,
+    outcome,
   };
 }
 
-function ledgerEntryOf(row: LedgerRow, strings: Strings): LedgerEntry {
-  const hex = row.commandId.toString('hex');
-  return {
-    commandId: `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`,
-    journey: text(strings, row.journey),
-    step: text(strings, row.step),
-    key: text(strings, row.key),
-    occurrence: text(strings, row.occurrence),
-    class: text(strings, row.class),
-    category: maybe(strings, row.category),
-    channel: text(strings, row.channel),
-    atMs: row.atMs,
-    expiresAtMs: row.expiresAtMs,
-    triggeredAtMs: row.triggeredAtMs,
-    deviceIds: row.deviceIds.map((ref) => text(strings, ref)),
-    outcome: row.outcome,
-  };
+function readId(row: RowInput): string {
+  return row.id();
 }
 
-function unpackedIds(packed: Buffer): readonly number[] {
-  const ids: number[] = [];
-  for (let at = 0; at + ID_BYTES <= packed.length; at += ID_BYTES) {
-    const high = (packed[at]! << 16) | (packed[at + 1]! << 8) | packed[at + 2]!;
-    const low = (packed[at + 3]! << 24) | (packed[at + 4]! << 16) | (packed[at + 5]! << 8) | packed[at + 6]!;
-    ids.push(high * 2 ** 32 + (low >>> 0));
-  }
-  return ids;
+function readTime(row: RowInput): number {
+  return row.time();
+}
+
+function readDevice(row: RowInput): Device {
+  const deviceId = row.id();
+  const kind = row.name();
+  const value = row.text();
+  const permission = row.symbol(PERMISSIONS);
+  const zone = row.maybeName();
+  const locale = row.maybeName();
+  const appVersion = row.maybeName();
+  const registeredAtMs = row.time();
+  const lastSeenAtMs = row.time();
+  const unreachableAtMs = row.maybeTime();
+  return { deviceId, kind, value, permission, zone, locale, appVersion, registeredAtMs, lastSeenAtMs, unreachableAtMs };
+}
+
+function readConsent(row: RowInput): Consent {
+  const state = row.symbol(CHOICES);
+  const atMs = row.time();
+  const reason = row.maybeId();
+  return { state, atMs, reason };
 }

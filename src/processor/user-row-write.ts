@@ -1,170 +1,185 @@
-import type { Properties } from '../core/event.ts';
+import type { Scalar } from '../core/event.ts';
 import type { Moments } from '../core/moments.ts';
-import type { LedgerEntry, Match, SessionSnapshot, SessionWindow, UserState } from '../core/state.ts';
-import type { AttributeRow, ConsentRow, DeviceRow, EntryRow, LedgerRow, MatchRow, NumberRow, Ref, SessionRow } from './user-row.ts';
-import { ID_BYTES, type TrackedKeyRow, type UserRow, type WindowRow } from './user-row.ts';
+import type { Consent, Device, LedgerEntry, Match, SessionSnapshot, SessionWindow, Trigger, UserState } from '../core/state.ts';
+import { CHOICES, OUTCOMES, PERMISSIONS } from './user-row.ts';
+import type { RowOutput } from './user-row-output.ts';
 
-/** Writes a state as a row. In plain loops: this runs for every changed user of every batch. */
-export function rowOf(state: UserState): UserRow {
-  const strings = new Strings();
-  return {
-    profile: attributes(state.profile, strings),
-    devices: state.devices.map((device): DeviceRow => ({
-      ...device,
-      deviceId: strings.ref(device.deviceId),
-      kind: strings.ref(device.kind),
-      zone: strings.maybe(device.zone),
-      locale: strings.maybe(device.locale),
-      appVersion: strings.maybe(device.appVersion),
-    })),
-    consent: consent(state.consent, strings),
-    sessions: state.lifetime.sessions,
-    firstSeenAtMs: state.lifetime.firstSeenAtMs,
-    lastActivityAtMs: state.lifetime.lastActivityAtMs,
-    lastActivityAppendedAtMs: state.lifetime.lastActivityAppendedAtMs,
-    session: state.session === null ? null : session(state.session, strings),
-    lastEventMs: state.lastEventMs,
-    recentEventIds: packedIds(state.recentEventIds),
-    trackers: trackers(state.trackers, strings),
-    matches: state.matches.map((match) => matchRow(match, strings)),
-    ledger: state.ledger.map((entry) => ledgerRow(entry, strings)),
-    entries: entries(state.entries, strings),
-    tidyAtMs: state.tidyAtMs,
-    // Last: everything before has filled it.
-    strings: strings.all,
-  };
+/** Writes a state's fields. Each function has its mirror in `user-row-read.ts`; their order is the schema's. */
+export function writeUserState(out: RowOutput, state: UserState): void {
+  const { lifetime, session } = state;
+  out.time(state.lastEventMs);
+  out.long(lifetime.sessions);
+  out.maybeTime(lifetime.lastActivityAtMs);
+  out.maybeTime(lifetime.lastActivityAppendedAtMs);
+  out.maybeTime(lifetime.firstSeenAtMs);
+  out.maybeTime(state.tidyAtMs);
+  if (out.some(session)) writeSession(out, session);
+  writeList(out, state.matches, writeMatch);
+  out.hashes(state.recentEventIds);
+  writeByName(out, state.trackers, writeTracked);
+  writeList(out, state.ledger, writeLedgerEntry);
+  writeById(out, state.entries, writeTime);
+  writeByName(out, state.profile, writeScalar);
+  writeList(out, state.devices, writeDevice);
+  writeByName(out, state.consent, writeConsent);
 }
 
-/** Gives each string of one row its index. */
-class Strings {
-  readonly all: string[] = [];
-  readonly #refs = new Map<string, Ref>();
+type Write<T> = (out: RowOutput, value: T) => void;
 
-  ref(text: string): Ref {
-    const known = this.#refs.get(text);
-    if (known !== undefined) return known;
-    const ref = this.all.length;
-    this.all.push(text);
-    this.#refs.set(text, ref);
-    return ref;
+function writeList<T>(out: RowOutput, items: readonly T[], write: Write<T>): void {
+  const start = out.list();
+  for (let i = 0; i < items.length; i++) write(out, items[i]!);
+  out.endList(start, items.length);
+}
+
+function writeByName<T>(out: RowOutput, record: Readonly<Record<string, T>>, write: Write<T>): void {
+  const start = out.list();
+  let length = 0;
+  for (const name in record) {
+    out.name(name);
+    write(out, record[name]!);
+    length++;
   }
+  out.endList(start, length);
+}
 
-  maybe(text: string | null): Ref | null {
-    return text === null ? null : this.ref(text);
+function writeById<T>(out: RowOutput, record: Readonly<Record<string, T>>, write: Write<T>): void {
+  const start = out.list();
+  let length = 0;
+  for (const id in record) {
+    out.id(id);
+    write(out, record[id]!);
+    length++;
+  }
+  out.endList(start, length);
+}
+
+function writeSession(out: RowOutput, session: SessionWindow): void {
+  const { opened } = session;
+  out.name(opened.topic);
+  out.long(opened.partition);
+  out.offset(opened.offset);
+  out.time(session.lastAppendedAtMs);
+  writeWindow(out, session);
+  out.time(session.closeTimerMs);
+}
+
+function writeWindow(out: RowOutput, window: SessionSnapshot): void {
+  out.id(window.id);
+  out.time(window.lastMs);
+  out.time(window.startMs);
+  out.long(window.count);
+  writeByName(out, window.counts, writeCount);
+  writeByName(out, window.sums, writeSum);
+}
+
+function writeCount(out: RowOutput, count: number): void {
+  out.long(count);
+}
+
+function writeSum(out: RowOutput, sum: number): void {
+  writeNumber(out, sum, 0);
+}
+
+/** In a union whose branches `long` and `long + 1` are long and double. What is no whole number is a double, and so is -0. */
+function writeNumber(out: RowOutput, value: number, long: number): void {
+  if (Number.isSafeInteger(value) && !Object.is(value, -0)) {
+    out.long(long);
+    out.long(value);
+  } else {
+    out.long(long + 1);
+    out.double(value);
   }
 }
 
-function attributes(properties: Properties, strings: Strings): AttributeRow[] {
-  const rows: AttributeRow[] = [];
-  for (const name of Object.keys(properties)) rows.push({ name: strings.ref(name), value: properties[name]! });
-  return rows;
+function writeMatch(out: RowOutput, match: Match): void {
+  out.name(match.journey);
+  out.id(match.key);
+  out.id(match.occurrence);
+  writeTrigger(out, match.trigger);
+  out.time(match.dueMs);
 }
 
-function numbers(record: Readonly<Record<string, number>>, strings: Strings): NumberRow[] {
-  const rows: NumberRow[] = [];
-  for (const name of Object.keys(record)) rows.push({ name: strings.ref(name), value: record[name]! });
-  return rows;
+function writeTrigger(out: RowOutput, trigger: Trigger): void {
+  const { session } = trigger;
+  out.name(trigger.topic);
+  out.long(trigger.partition);
+  out.offset(trigger.offset);
+  out.id(trigger.eventId);
+  out.name(trigger.type);
+  out.time(trigger.occurredAtMs);
+  out.time(trigger.appendedAtMs);
+  writeByName(out, trigger.properties, writeScalar);
+  if (out.some(session)) writeWindow(out, session);
+  out.maybeId(trigger.traceParent);
 }
 
-function entries(record: UserState['entries'], strings: Strings): EntryRow[] {
-  const rows: EntryRow[] = [];
-  for (const name of Object.keys(record)) rows.push({ name: strings.ref(name), atMs: record[name]! });
-  return rows;
-}
-
-function consent(record: UserState['consent'], strings: Strings): ConsentRow[] {
-  const rows: ConsentRow[] = [];
-  for (const name of Object.keys(record)) {
-    const { state, atMs, reason } = record[name]!;
-    rows.push({ name: strings.ref(name), state, atMs, reason: strings.maybe(reason) });
+function writeScalar(out: RowOutput, value: Scalar): void {
+  if (value === null) {
+    out.long(0);
+  } else if (typeof value === 'boolean') {
+    out.long(1);
+    out.boolean(value);
+  } else if (typeof value === 'number') {
+    writeNumber(out, value, 2);
+  } else {
+    out.long(4);
+    out.text(value);
   }
-  return rows;
 }
 
-function session(window: SessionWindow, strings: Strings): SessionRow {
-  const { opened, lastAppendedAtMs, closeTimerMs } = window;
-  const { topic, partition, offset } = opened;
-  return { topic: strings.ref(topic), partition, offset, lastAppendedAtMs, closeTimerMs, window: windowRow(window, strings) };
+function writeTracked(out: RowOutput, keys: Readonly<Record<string, Moments>>): void {
+  writeById(out, keys, writeMoments);
 }
 
-function windowRow({ id, startMs, lastMs, count, counts, sums }: SessionSnapshot, strings: Strings): WindowRow {
-  return { id: strings.ref(id), startMs, lastMs, count, counts: numbers(counts, strings), sums: numbers(sums, strings) };
-}
-
-function trackers(record: UserState['trackers'], strings: Strings): TrackedKeyRow[] {
-  const rows: TrackedKeyRow[] = [];
-  for (const id of Object.keys(record)) {
-    const tracker = strings.ref(id);
-    const lists = record[id]!;
-    for (const key of Object.keys(lists)) rows.push({ tracker, key: strings.ref(key), moments: differences(lists[key]!) });
-  }
-  return rows;
-}
-
-function differences(moments: Moments): number[] {
-  const flat: number[] = [];
-  let atMs = 0;
-  let offset = 0;
+function writeMoments(out: RowOutput, moments: Moments): void {
+  const start = out.list();
   for (let i = 0; i < moments.length; i += 2) {
-    flat.push(moments[i]! - atMs, moments[i + 1]! - offset);
-    atMs = moments[i]!;
-    offset = moments[i + 1]!;
+    out.time(moments[i]!);
+    out.offset(moments[i + 1]!);
   }
-  return flat;
+  out.endList(start, moments.length);
 }
 
-function matchRow({ journey, key, occurrence, trigger, dueMs }: Match, strings: Strings): MatchRow {
-  return {
-    journey: strings.ref(journey),
-    key: strings.ref(key),
-    occurrence: strings.ref(occurrence),
-    dueMs,
-    trigger: {
-      topic: strings.ref(trigger.topic),
-      partition: trigger.partition,
-      offset: trigger.offset,
-      eventId: strings.ref(trigger.eventId),
-      type: strings.ref(trigger.type),
-      occurredAtMs: trigger.occurredAtMs,
-      appendedAtMs: trigger.appendedAtMs,
-      properties: attributes(trigger.properties, strings),
-      session: trigger.session === null ? null : windowRow(trigger.session, strings),
-      traceParent: strings.maybe(trigger.traceParent),
-    },
-  };
+function writeLedgerEntry(out: RowOutput, entry: LedgerEntry): void {
+  out.uuid(entry.commandId);
+  out.name(entry.journey);
+  out.name(entry.step);
+  out.id(entry.key);
+  out.id(entry.occurrence);
+  out.name(entry.class);
+  out.maybeName(entry.category);
+  out.name(entry.channel);
+  out.time(entry.atMs);
+  out.time(entry.expiresAtMs);
+  out.time(entry.triggeredAtMs);
+  writeList(out, entry.deviceIds, writeId);
+  out.symbol(OUTCOMES, entry.outcome);
 }
 
-function ledgerRow(entry: LedgerEntry, strings: Strings): LedgerRow {
-  return {
-    commandId: Buffer.from(entry.commandId.replaceAll('-', ''), 'hex'),
-    journey: strings.ref(entry.journey),
-    step: strings.ref(entry.step),
-    key: strings.ref(entry.key),
-    occurrence: strings.ref(entry.occurrence),
-    class: strings.ref(entry.class),
-    category: strings.maybe(entry.category),
-    channel: strings.ref(entry.channel),
-    atMs: entry.atMs,
-    expiresAtMs: entry.expiresAtMs,
-    triggeredAtMs: entry.triggeredAtMs,
-    deviceIds: entry.deviceIds.map((deviceId) => strings.ref(deviceId)),
-    outcome: entry.outcome,
-  };
+function writeId(out: RowOutput, id: string): void {
+  out.id(id);
 }
 
-function packedIds(ids: readonly number[]): Buffer {
-  const packed = Buffer.allocUnsafe(ids.length * ID_BYTES);
-  let at = 0;
-  for (const id of ids) {
-    const high = Math.floor(id / 2 ** 32);
-    const low = id % 2 ** 32;
-    packed[at++] = high >>> 16;
-    packed[at++] = high >>> 8;
-    packed[at++] = high;
-    packed[at++] = low >>> 24;
-    packed[at++] = low >>> 16;
-    packed[at++] = low >>> 8;
-    packed[at++] = low;
-  }
-  return packed;
+function writeTime(out: RowOutput, ms: number): void {
+  out.time(ms);
+}
+
+function writeDevice(out: RowOutput, device: Device): void {
+  out.id(device.deviceId);
+  out.name(device.kind);
+  out.text(device.value);
+  out.symbol(PERMISSIONS, device.permission);
+  out.maybeName(device.zone);
+  out.maybeName(device.locale);
+  out.maybeName(device.appVersion);
+  out.time(device.registeredAtMs);
+  out.time(device.lastSeenAtMs);
+  out.maybeTime(device.unreachableAtMs);
+}
+
+function writeConsent(out: RowOutput, consent: Consent): void {
+  out.symbol(CHOICES, consent.state);
+  out.time(consent.atMs);
+  out.maybeId(consent.reason);
 }

@@ -1,10 +1,8 @@
-import { readFileSync } from 'node:fs';
-import path from 'node:path';
-import { parseType } from '../avro/types.ts';
 import type { UserState } from '../core/state.ts';
-import { DamagedRowError, stateOf } from './user-row-read.ts';
-import { rowOf } from './user-row-write.ts';
-import type { UserRow } from './user-row.ts';
+import { RowInput } from './user-row-input.ts';
+import { RowOutput } from './user-row-output.ts';
+import { readUserState } from './user-row-read.ts';
+import { writeUserState } from './user-row-write.ts';
 
 /**
  * A user's row: a version byte, then Avro (`schemas/user-state/v<version>.avsc`). All older versions stay readable; the newest is written. The user's id is the
@@ -12,27 +10,21 @@ import type { UserRow } from './user-row.ts';
  */
 const VERSION = 1;
 
-const schemaFile = path.join(import.meta.dirname, '../../schemas/user-state/v1.avsc');
-const v1 = parseType(readFileSync(schemaFile, 'utf8'));
-
 /** A row that this Lull cannot read: written by a newer one, or not a row. */
 export class UserStateFormatError extends Error {
   override readonly name = 'UserStateFormatError';
 }
 
-let scratch = Buffer.allocUnsafe(64 * 1024);
+const out = new RowOutput();
+const row = new RowInput();
 
+/** @throws RangeError where a number cannot be kept exactly */
 export function encodeUserState(state: UserState): Buffer {
-  const row = rowOf(state);
-  scratch[0] = VERSION;
-  let end = v1.encode(row, scratch, 1);
-  if (end < 0) {
-    // avsc answers with how many bytes were missing.
-    scratch = Buffer.allocUnsafe(2 * (scratch.length - end));
-    scratch[0] = VERSION;
-    end = v1.encode(row, scratch, 1);
-  }
-  return Buffer.from(scratch.subarray(0, end));
+  do {
+    out.begin();
+    writeUserState(out, state);
+  } while (!out.fits());
+  return out.row(VERSION);
 }
 
 /** @throws UserStateFormatError where the version is unknown, or the bytes are cut or damaged */
@@ -45,9 +37,10 @@ export function decodeUserState(bytes: Buffer, userId: string): UserState {
         : `a user state of version ${version}, this Lull reads ${VERSION}: run the version that wrote it, or a newer one`,
     );
   try {
-    const read: { readonly value: UserRow | undefined; readonly offset: number } = v1.decode(bytes, 1);
-    if (read.value === undefined || read.offset !== bytes.length) throw new DamagedRowError('its content does not end where it does');
-    return stateOf(read.value, userId);
+    row.begin(bytes);
+    const state = readUserState(row, userId);
+    row.end();
+    return state;
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new UserStateFormatError(`a user state of ${bytes.length} bytes that is cut or damaged: ${why}`, { cause });

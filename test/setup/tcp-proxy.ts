@@ -4,6 +4,7 @@ import { createServer, type AddressInfo, type Server, type Socket, connect } fro
 export const ApiKey = {
   produce: 0,
   fetch: 1,
+  metadata: 3,
   heartbeat: 12,
   initProducerId: 22,
   addPartitions: 24,

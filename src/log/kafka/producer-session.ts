@@ -40,7 +40,7 @@ export class ProducerSession {
    * Appends all records, batch after batch. Where the answer does not come, a transaction gives up (its task does), and a plain append
    * sends the same batches again until the deadline: the sequence numbers make that safe.
    */
-  async send(partitions: readonly PartitionRecords[]): Promise<readonly AppendedTo[]> {
+  async send(partitions: readonly PartitionRecords[], deadlineMs = this.#client.deadlineMs): Promise<readonly AppendedTo[]> {
     const all: Progress[] = partitions.map((to) => ({ to, next: 0, firstOffset: -1, nextOffset: -1 }));
     const backoff = new Backoff({ firstMs: 3, maxMs: 200, ...this.#wait });
     for (let left = all; left.length > 0; left = all.filter(({ to, next }) => next < to.batches.length)) {
@@ -99,9 +99,10 @@ export class ProducerSession {
     } catch (error) {
       if (!(error instanceof NoAnswerError)) throw error;
       await this.#connections.drop(connection);
-      const { name, topic } = progress[0]!.to;
+      // It may be gone, and its partitions have another leader: whoever tries next, here or as a new writer, has to ask.
+      for (const { to } of progress) this.#client.cluster.invalidate(to.topic);
+      const { name } = progress[0]!.to;
       if (this.#transactionalId !== null) throw new UnknownResultError(`${this.#what(name)}: ${error.message}`, { cause: error });
-      this.#client.cluster.invalidate(topic);
       return { name, reason: error.message };
     }
     return this.#settle(progress, results);

@@ -215,3 +215,26 @@ test('nothing is printed and no warning raised by the client below', async () =>
     process.off('warning', onWarning);
   }
 });
+
+test('a leader that did not answer is looked up anew, for every topic that was sent to it, also by the writer that comes next', async () => {
+  await withRig(async ({ proxy, disturbed, topic }) => {
+    const topics = [await topic(), await topic()];
+    const log = disturbed();
+    const send = async () => {
+      const writer = log.transactionalWriter({ transactionalId: `tx-${topics.join()}` });
+      await writer.fence();
+      const transaction = await writer.begin();
+      const sent = await transaction.send(topics.map((name) => record(name, 'x'))).catch((error: unknown) => error);
+      await writer.close();
+      return sent;
+    };
+    await send();
+    const known = proxy.seen(ApiKey.metadata);
+    await send();
+    expect(proxy.seen(ApiKey.metadata)).toBe(known);
+    void proxy.disturb(ApiKey.produce, 'lose-request');
+    expect(await send()).toBeInstanceOf(UnknownResultError);
+    expect(await send()).toHaveLength(2);
+    expect(proxy.seen(ApiKey.metadata)).toBe(known + 2);
+  });
+});

@@ -76,7 +76,10 @@ export class PeerSide {
   static async open(options: PeerOptions): Promise<PeerSide> {
     const groupId = `kstreams-${randomUUID().slice(0, 8)}`;
     const side = new PeerSide(options, groupId, await mkdtemp(join(tmpdir(), 'lull-kstreams-state-')));
-    await options.log.admin.createTopics([{ topic: side.dispatchTopic, partitions: options.partitions, replicationFactor: 1, config: {} }]);
+    // Its records carry the recording's time, which a broker's usual retention is long past.
+    await options.log.admin.createTopics([
+      { topic: side.dispatchTopic, partitions: options.partitions, replicationFactor: 1, config: { 'retention.ms': '-1' } },
+    ]);
     return side;
   }
 

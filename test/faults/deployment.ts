@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
+import { appendFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -139,8 +140,10 @@ export class Deployment {
     this.#children.add(child);
     let stderr = '';
     let ended: number | NodeJS.Signals | undefined;
+    const logs = process.env['LULL_FAULT_LOGS'];
     child.stderr.on('data', (data: Buffer) => {
       stderr += data.toString();
+      if (logs !== undefined) appendFileSync(join(logs, `${this.prefix}-${child.pid}.log`), data);
     });
     const exited = new Promise<number | NodeJS.Signals>((resolve) => {
       child.on('exit', (code, signal) => {

@@ -5,7 +5,7 @@
  * far as processes and a broker let anybody say that.
  */
 import { randomInt } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { startStack } from '../../src/dev/stack/stack.ts';
 import type { FaultRow } from './row.ts';
@@ -13,12 +13,13 @@ import { loadRows } from './rows.ts';
 import { runRow } from './run-row.ts';
 import { jsonLine, markdownTable, textTable, type TableLine } from './table.ts';
 
-const USAGE = `Usage: npm run faults -- [NUMBER|NAME|mutants]... [--seed N] [--quick] [--json] [--markdown FILE] [--list]
+const USAGE = `Usage: npm run faults -- [NUMBER|NAME|mutants]... [--seed N] [--quick] [--json] [--markdown FILE] [--logs FOLDER] [--list]
   NUMBER, NAME  rows of the table of faults; default all
   --seed        all chance comes from it; default drawn, and printed
   --quick       the short form, as in npm test
   --json        one JSON line a row on stdout, instead of the table
   --markdown    also writes the table, with date and machine, to FILE
+  --logs        keeps what the processes say, a file each, in FOLDER
   --list        says which rows there are`;
 
 const { values, positionals } = parseArgs({
@@ -28,6 +29,7 @@ const { values, positionals } = parseArgs({
     quick: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
     markdown: { type: 'string' },
+    logs: { type: 'string' },
     list: { type: 'boolean', default: false },
     help: { type: 'boolean', short: 'h', default: false },
   },
@@ -60,6 +62,10 @@ async function main(): Promise<number> {
   // What rows start (processes, the Java reader) finds them where the tests' setup puts them.
   process.env['LULL_BOOTSTRAP'] = stack.bootstrap;
   process.env['LULL_REGISTRY'] = stack.registryUrl;
+  if (values.logs !== undefined) {
+    mkdirSync(values.logs, { recursive: true });
+    process.env['LULL_FAULT_LOGS'] = values.logs;
+  }
   const lines: TableLine[] = [];
   try {
     for (const row of rows) {

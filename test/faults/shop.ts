@@ -3,7 +3,7 @@ import { Deployment, type Processor } from './deployment.ts';
 import { Load, SHOP_PARAMS, SHOP_SETTLES_MS, type LoadOptions } from './load.ts';
 import { judge, type Judgement } from './oracles.ts';
 import { untilRecovered } from './recovery.ts';
-import type { FaultRun } from './row.ts';
+import { OracleError, type FaultRun } from './row.ts';
 
 export interface ShopOptions {
   /** Default `SHOP_PARAMS`. */
@@ -54,6 +54,20 @@ async function verdict(deployment: Deployment, processors: readonly Processor[])
 export function logLines(processor: Processor): readonly Readonly<Record<string, unknown>>[] {
   const lines = processor.stderr().split('\n');
   return lines.filter((line) => line.startsWith('{') && line.endsWith('}')).map((line) => JSON.parse(line) as Record<string, unknown>);
+}
+
+const READY_WITHIN_MS = 90_000;
+
+/** Waits until `/readyz` says that it is in its group and every partition it was given runs: what a rolling deploy waits for. */
+export async function untilReady(processor: Processor): Promise<void> {
+  const deadline = performance.now() + READY_WITHIN_MS;
+  for (;;) {
+    const url = logLines(processor).find(({ url }) => typeof url === 'string')?.['url'] as string | undefined;
+    if (url !== undefined && processor.ended() === undefined && (await fetch(`${url}/readyz`)).ok) return;
+    if (processor.ended() !== undefined || performance.now() > deadline)
+      throw new OracleError('O5', `a processor did not get ready (ended: ${processor.ended() ?? 'no'}):\n${lastLines(processor)}`);
+    await sleep(100);
+  }
 }
 
 /** What it said last, for a failure's message. */

@@ -2,7 +2,7 @@ import type { Processor } from '../deployment.ts';
 import { ServiceGaps } from '../gaps.ts';
 import { untilRecovered } from '../recovery.ts';
 import { OracleError, type FaultResult, type FaultRow, type FaultRun } from '../row.ts';
-import { logLines, openShop, QUICK_GROUP } from '../shop.ts';
+import { logLines, openShop, QUICK_GROUP, untilReady } from '../shop.ts';
 
 /** One processor becomes three, each is restarted on its disk, and one is left: all under load. */
 async function run(faults: FaultRun): Promise<FaultResult> {
@@ -29,6 +29,7 @@ async function run(faults: FaultRun): Promise<FaultResult> {
 
   load.start(full ? 400 : 150);
   processors.push(start(1), start(2));
+  await Promise.all(processors.map(untilReady));
   await recovered('three');
   const gaps = new ServiceGaps(deployment);
   faults.cleanup(() => gaps.stop());
@@ -37,7 +38,8 @@ async function run(faults: FaultRun): Promise<FaultResult> {
   for (let round = 0; round < (full ? 2 : 1); round++) {
     for (const [i, processor] of processors.entries()) {
       processors[i] = await restarted(processor, () => start(i));
-      await recovered(`round ${round + 1}, the ${i + 1}. of three restarted`);
+      await untilReady(processors[i]);
+      await recovered(`round ${round + 1}, the ${i + 1}. of three restarted and ready`);
       moved += restoredRows(processors[i]);
     }
   }
@@ -46,7 +48,7 @@ async function run(faults: FaultRun): Promise<FaultResult> {
   await recovered('one again');
   await load.stop();
   const judgement = await verdict(processors);
-  return { recoveryMs, counts: { 'rows restored on kept disks': moved, 'ms longest gap of a partition': longestGapMs, ...judgement } };
+  return { recoveryMs, counts: { 'rows that restarted ones had missed': moved, 'ms longest gap of a partition': longestGapMs, ...judgement } };
 }
 
 async function restarted(processor: Processor, start: () => Processor): Promise<Processor> {

@@ -34,13 +34,17 @@ export interface OverlayOptions {
   /** Of the input topic. */
   readonly partitions: number;
   readonly cachedUsers: number;
+  /** At most how many bytes a step that reads so many can add to a row. See `row-growth.ts`. */
+  readonly rowGrowth: (inputBytes: number) => number;
 }
 
 /**
  * The batch in work: changed users, armed timers and output, over what is committed. The store knows nothing of it until the commit; the timer
  * queue knows it at once, since a tick later in the batch must see it.
  *
- * A step is a savepoint: one that throws, or makes a record over 256 KiB, leaves nothing behind but its dead letter.
+ * A step is a savepoint: one that throws, or makes a record or a row over 256 KiB, leaves nothing behind but its dead letter. Whether a later step of the same
+ * batch would have made the row smaller again is no matter: what comes of a log must not hang on how it was batched. So a row is measured as soon as it may be
+ * too large.
  */
 export class Overlay {
   readonly users: Users;
@@ -64,15 +68,15 @@ export class Overlay {
 
   /** A step caused by a record. */
   event(record: LogRecord, user: User, run: () => Step): void {
-    const refusal = this.#try(user, run, null);
+    const refusal = this.#try(user, run, null, record.value?.length ?? 0);
     if (refusal !== null) this.refuse(record, refusal);
   }
 
   /** A step caused by a timer that has left the queue. One that fails is disarmed with its dead letter, or it would fail at every tick. */
   timer(record: LogRecord, user: User, timer: UserTimer, run: () => Step): void {
-    const refusal = this.#try(user, run, timer);
+    const refusal = this.#try(user, run, timer, 0);
     if (refusal === null) return;
-    this.#apply(user, withoutTimer(user.state, timer), timer);
+    this.#apply(user, withoutTimer(user.state, timer), timer, user.rowBytes);
     const { offset, timestampMs } = record;
     this.refuse({ offset, timestampMs, key: Buffer.from(timer.userId), value: null }, { ...refusal, reason: `timer_${refusal.reason}` });
   }
@@ -99,8 +103,11 @@ export class Overlay {
   output(position: InputPosition): Output {
     const rows: Row[] = [];
     const derived: StoreOp[] = [];
-    for (const { userId, state, before } of this.users.changed) {
-      rows.push({ key: Buffer.from(userId), value: isEmpty(state) ? null : encodeRow(state) });
+    for (const user of this.users.changed) {
+      const { userId, state, before } = user;
+      const value = isEmpty(state) ? null : encodeRow(state);
+      this.users.measured(user, value?.length ?? 0);
+      rows.push({ key: Buffer.from(userId), value });
       const changes = before === null ? null : timerChanges(before, state);
       if (changes !== null) derived.push(...indexOps(userId, changes));
     }
@@ -120,7 +127,7 @@ export class Overlay {
     this.tally.clear();
   }
 
-  #try(user: User, run: () => Step, fired: UserTimer | null): Refusal | null {
+  #try(user: User, run: () => Step, fired: UserTimer | null, inputBytes: number): Refusal | null {
     try {
       const { state, effects } = run();
       const records = effects === NO_EFFECTS ? [] : this.#outbox.encode(effects);
@@ -128,9 +135,10 @@ export class Overlay {
         if ((value?.length ?? 0) > MAX_ROW_BYTES)
           throw new RowTooLargeError(`it makes a record of ${value?.length ?? 0} bytes for ${topic}`);
       }
-      if (this.careful) encodeRow(state);
+      let rowBytes = user.rowBytes + this.#options.rowGrowth(inputBytes);
+      if (this.careful || rowBytes > MAX_ROW_BYTES) rowBytes = encodeRow(state).length;
       // First what can still throw (a due time that is no whole number has no key).
-      this.#apply(user, state, fired);
+      this.#apply(user, state, fired, rowBytes);
       this.#outbox.take(records);
       this.tally.effects(effects);
       return null;
@@ -141,13 +149,13 @@ export class Overlay {
     }
   }
 
-  #apply(user: User, state: UserState, fired: UserTimer | null): void {
+  #apply(user: User, state: UserState, fired: UserTimer | null, rowBytes: number): void {
     const { userId, state: before } = user;
     if (state === before) return;
     const changes = timerChanges(before, state);
     for (const { dueMs } of changes?.added ?? [])
       if (!Number.isSafeInteger(dueMs)) throw new Error(`it arms a timer that is due at ${dueMs}`);
-    this.users.set(user, state);
+    this.users.set(user, state, rowBytes);
     if (changes !== null) {
       for (const timer of changes.removed) {
         // The timer that fires has left the queue already.

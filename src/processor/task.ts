@@ -12,6 +12,7 @@ import { readInput, type Input } from './input.ts';
 import type { ProcessorObserver } from './observer.ts';
 import type { ProcessorTopics } from './outbox.ts';
 import { Overlay, RowTooLargeError } from './overlay.ts';
+import { rowGrowthOf } from './row-growth.ts';
 import { Ticker } from './ticker.ts';
 import { indexOps } from './timer-index.ts';
 import { decodeUserState } from './user-state-codec.ts';
@@ -74,7 +75,8 @@ export class ProcessorTask implements StageTask {
     this.#source = { topic: options.inputTopic, partition: context.partition };
     const { codec, topics, cachedUsers } = options;
     const { store, partitions } = context;
-    this.#overlay = new Overlay({ codec, topics, cachedUsers, partitions, store, source: this.#source });
+    const rowGrowth = rowGrowthOf(options.program);
+    this.#overlay = new Overlay({ codec, topics, cachedUsers, partitions, store, source: this.#source, rowGrowth });
     this.#ticker = new Ticker(context.clock, options.tickTimeoutMs);
   }
 

@@ -15,6 +15,8 @@ export interface User {
   readonly before: UserState | null;
   /** The partition where the id's hash belongs. */
   readonly home: number;
+  /** Its row has at most so many bytes: measured when it is read or written, and reckoned in between. */
+  readonly rowBytes: number;
 }
 
 type Cached = { -readonly [K in keyof User]: User[K] };
@@ -70,13 +72,20 @@ export class Users {
     return this.#find(userId);
   }
   /** `user` is what `get` has given since the last turn-over. */
-  set(user: User, state: UserState): void {
+  set(user: User, state: UserState, rowBytes: number): void {
     const cached: Cached = user;
     if (cached.before === null) {
       cached.before = cached.state;
       this.#changed.push(cached);
     }
     cached.state = state;
+    cached.rowBytes = rowBytes;
+  }
+
+  /** Its row has been encoded. */
+  measured(user: User, rowBytes: number): void {
+    const cached: Cached = user;
+    cached.rowBytes = rowBytes;
   }
 
   /** Users changed since the last commit, in the order of their first change. */
@@ -100,6 +109,8 @@ export class Users {
     for (const user of this.#changed) {
       user.state = user.before ?? user.state;
       user.before = null;
+      // Nobody has kept what it was.
+      user.rowBytes = Infinity;
     }
     this.#changed = [];
   }
@@ -110,7 +121,7 @@ export class Users {
     userIds.forEach((userId, i) => {
       const row = rows[i] ?? null;
       const state = row === null ? emptyState(userId) : decoded(row, userId);
-      this.#young.set(userId, { userId, state, before: null, home: partitionFor(keys[i]!, this.#partitions) });
+      this.#young.set(userId, { userId, state, before: null, home: partitionFor(keys[i]!, this.#partitions), rowBytes: row?.length ?? 0 });
     });
   }
 

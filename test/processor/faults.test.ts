@@ -94,6 +94,18 @@ describe('the processor, where something goes wrong', () => {
     expect(observer.counts.get('ticks')).toBe(1);
   });
 
+  test.for([1, 50_000_000])(
+    'a row that is too large only until its batch ends is put aside as it would be alone, with %i bytes a fetch',
+    async (fetchMaxBytes) => {
+      rig = await new ProcessorRig(roomy()).create();
+      await rig.say(...['one', 'two', 'three'].map((name) => big('ann', name, name)));
+      await rig.say({ userId: 'ann', eventId: 'less', type: '$profile', properties: { one: null } });
+      rig.start({ fetchMaxBytes });
+      await rig.settled();
+      expect((await rig.deadLetters()).map(({ reason }) => reason)).toEqual(['row_too_large']);
+    },
+  );
+
   test('a local row that cannot be read is restored from the changelog', async () => {
     rig = await new ProcessorRig(shopProgram()).create();
     const store: Store = rig.store();

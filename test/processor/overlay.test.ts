@@ -20,7 +20,15 @@ let overlay: Overlay;
 beforeEach(async () => {
   store = await createMemoryStore({ tables: [USER_TABLE, TIMER_TABLE] }).open(0);
   const source = { topic: 'lull.timeline', partition: 0 };
-  overlay = new Overlay({ codec: createCodec(), topics: topicNames('lull'), store, source, partitions: 1, cachedUsers: 10 });
+  overlay = new Overlay({
+    codec: createCodec(),
+    topics: topicNames('lull'),
+    store,
+    source,
+    partitions: 1,
+    cachedUsers: 10,
+    rowGrowth: () => 0,
+  });
 });
 
 async function becomes(state: UserState): Promise<void> {

@@ -31,8 +31,8 @@ test('a user is what the store has, until it is changed, until that is rolled ba
   const users = new Users({ store, partitions: 4, cachedUsers: 10 });
   await users.load(['ann', 'bob', 'ann']);
   expect([stateOf(users, 'ann'), stateOf(users, 'bob'), reads]).toEqual([5, 0, 2]);
-  users.set(await users.loaded('ann'), at('ann', 6));
-  users.set(await users.loaded('ann'), at('ann', 7));
+  users.set(await users.loaded('ann'), at('ann', 6), 0);
+  users.set(await users.loaded('ann'), at('ann', 7), 0);
   expect(users.changed.map(({ userId, before, state }) => [userId, before?.lastEventMs, state.lastEventMs])).toEqual([['ann', 5, 7]]);
   users.rollback();
   expect([stateOf(users, 'ann'), users.get('ann')?.before, users.changed]).toEqual([5, null, []]);
@@ -40,7 +40,7 @@ test('a user is what the store has, until it is changed, until that is rolled ba
 
 test('what is committed is kept for those who come again, and others are forgotten in bounded time', async () => {
   const users = new Users({ store, partitions: 4, cachedUsers: 4 });
-  users.set(await users.loaded('ann'), at('ann', 6));
+  users.set(await users.loaded('ann'), at('ann', 6), 0);
   users.committed();
   for (let i = 0; i < 20; i++) {
     await users.load([`user-${i}`, 'ann']);
@@ -54,7 +54,7 @@ test('what is committed is kept for those who come again, and others are forgott
 
 test('a changed user is never forgotten before its commit', async () => {
   const users = new Users({ store, partitions: 4, cachedUsers: 2 });
-  users.set(await users.loaded('ann'), at('ann', 9));
+  users.set(await users.loaded('ann'), at('ann', 9), 0);
   await users.load(Array.from({ length: 50 }, (_, i) => `user-${i}`));
   expect(stateOf(users, 'ann')).toBe(9);
 });

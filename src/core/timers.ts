@@ -13,7 +13,7 @@ export function matchTimerId(match: Match): string {
 }
 
 /** Every timer of a user: the index of timers is exactly this, over all users. */
-export function timersOf(state: UserState): readonly Timer[] {
+export function timersOf(state: Pick<UserState, 'session' | 'tidyAtMs' | 'matches'>): readonly Timer[] {
   const timers: Timer[] = [];
   if (state.session !== null) timers.push({ dueMs: state.session.closeTimerMs, id: SESSION_TIMER });
   if (state.tidyAtMs !== null) timers.push({ dueMs: state.tidyAtMs, id: TIDY_TIMER });
@@ -28,13 +28,14 @@ export interface TimerChanges {
 
 /** Timers that came and went between two states of one user; null where none did. Most events change none: this costs them three comparisons. */
 export function timerChanges(before: UserState, after: UserState): TimerChanges | null {
-  const [closeBeforeMs, closeMs] = [before.session?.closeTimerMs, after.session?.closeTimerMs];
+  const closeBeforeMs = before.session === null ? null : before.session.closeTimerMs;
+  const closeMs = after.session === null ? null : after.session.closeTimerMs;
   if (before.matches === after.matches && before.tidyAtMs === after.tidyAtMs && closeBeforeMs === closeMs) return null;
   const removed: Timer[] = [];
   const added: Timer[] = [];
   if (closeBeforeMs !== closeMs) {
-    if (closeBeforeMs !== undefined) removed.push({ dueMs: closeBeforeMs, id: SESSION_TIMER });
-    if (closeMs !== undefined) added.push({ dueMs: closeMs, id: SESSION_TIMER });
+    if (closeBeforeMs !== null) removed.push({ dueMs: closeBeforeMs, id: SESSION_TIMER });
+    if (closeMs !== null) added.push({ dueMs: closeMs, id: SESSION_TIMER });
   }
   if (before.tidyAtMs !== after.tidyAtMs) {
     if (before.tidyAtMs !== null) removed.push({ dueMs: before.tidyAtMs, id: TIDY_TIMER });
@@ -51,8 +52,8 @@ export function timerChanges(before: UserState, after: UserState): TimerChanges 
 function pushMatchTimers(into: Timer[], matches: readonly Match[], others: readonly Match[]): void {
   for (const match of matches) {
     if (others.includes(match)) continue;
-    const timer = { dueMs: match.dueMs, id: matchTimerId(match) };
-    if (!others.some((other) => isSameTimer({ dueMs: other.dueMs, id: matchTimerId(other) }, timer))) into.push(timer);
+    const id = matchTimerId(match);
+    if (!others.some((other) => other.dueMs === match.dueMs && matchTimerId(other) === id)) into.push({ dueMs: match.dueMs, id });
   }
 }
 

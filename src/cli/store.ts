@@ -5,8 +5,10 @@ import type { Stage } from '../engine/stage.ts';
 import { StoreOpenError, type Store } from '../store/port.ts';
 import { moveRocksStore } from '../store/rocks/folder.ts';
 import { openRocksStore } from '../store/rocks/rocks-store.ts';
+import type { Logger } from '../telemetry/logger.ts';
 import type { Config } from './config.ts';
 import type { Runtime } from './runtime.ts';
+import { deleteStaleStores } from './stale-stores.ts';
 import { STOP_GRACE_MS } from './workers/messages.ts';
 
 const RETRY_MS = 250;
@@ -17,8 +19,7 @@ export function storePath(config: Config, stage: Stage, worker: number): string 
 }
 
 /**
- * Opens a worker's store. A process that runs alone has worker 0's, so that with another number
- * of workers what is on disk is still used. Where another process has it, that one may be about to stop: a worker whose parent was killed does.
+ * Opens a worker's store. A process that runs alone has worker 0's, so that with another number of workers what is on disk is still used. Where another process has it, that one may be about to stop: a worker whose parent was killed does.
  * @returns undefined when it was stopped while it waited
  * @throws StoreOpenError
  */
@@ -45,7 +46,9 @@ export async function openStore(
   const deadlineMs = Date.now() + config.drainMs + STOP_GRACE_MS;
   for (let isFirst = true; !stopping.aborted; isFirst = false) {
     try {
-      return await open();
+      const store = await open();
+      if (worker === 0) await tidy(folder, config.workers, logger);
+      return store;
     } catch (error) {
       if (!(error instanceof StoreOpenError && error.isLocked) || Date.now() > deadlineMs) throw error;
       if (isFirst) logger.warn({ stage: stage.name, reason: error.message }, 'waiting for the store');
@@ -53,4 +56,14 @@ export async function openStore(
     }
   }
   return undefined;
+}
+
+/** What cannot be deleted costs disk, and is no reason not to run. */
+async function tidy(folder: string, workers: number, logger: Logger): Promise<void> {
+  try {
+    for (const path of await deleteStaleStores(folder, workers, Date.now()))
+      logger.info({}, `${path} was deleted: there is no such worker any more, and it has not been used for a day`);
+  } catch (error) {
+    logger.warn({ reason: String(error) }, 'stores that no worker uses could not be deleted');
+  }
 }

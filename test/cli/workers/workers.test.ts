@@ -1,7 +1,7 @@
 import { cpSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Kafka } from 'kafkajs';
+import { Kafka, logLevel } from 'kafkajs';
 import { describe, expect, test, type TestContext } from 'vitest';
 import webpush from 'web-push';
 import { createRandom } from '../../../src/dev/shop/random.ts';
@@ -126,7 +126,7 @@ describe.concurrent('workers, on the real broker', () => {
     async (context) => {
       const lull = await deployment(context);
       // Offsets of the group without a position in the changelog.
-      const admin = new Kafka({ brokers: [bootstrap()] }).admin();
+      const admin = new Kafka({ brokers: [bootstrap()], logLevel: logLevel.NOTHING }).admin();
       await admin.connect();
       const partitions = Array.from({ length: PARTITIONS }, (_, partition) => ({ partition, offset: '0' }));
       await admin.setOffsets({ groupId: lull.group, topic: lull.topics.timeline, partitions });
@@ -187,6 +187,8 @@ describe.concurrent('workers, on the real broker', () => {
     };
     const patient = await start();
     patient.all('SIGINT');
+    // As npm and timeout do, which pass on what the terminal gave to all.
+    patient.parent.signal('SIGINT');
     expect(await patient.parent.exited).toBe(0);
     expect(patient.workers.filter(runs)).toEqual([]);
 
@@ -194,6 +196,7 @@ describe.concurrent('workers, on the real broker', () => {
     process.kill(impatient.workers[0]!, 'SIGSTOP');
     impatient.all('SIGINT');
     await until(() => !runs(impatient.workers[1]!));
+    await sleep(500);
     impatient.parent.signal('SIGINT');
     expect(await impatient.parent.exited).toBe(130);
     await until(() => !impatient.workers.some(runs));

@@ -34,7 +34,7 @@ export class Keeper {
   readonly #over = new AbortController();
   #task: Task | undefined;
 
-  /** `after`: whoever used the partition's store before. */
+  /** `after`: the partition's last task here. Fenced before it has ended, it could not commit what it has begun. */
   constructor(options: KeeperOptions, after: Promise<unknown>) {
     this.partition = options.partition;
     this.#options = options;

@@ -42,11 +42,10 @@ export class Standby {
   readonly #options: StandbyOptions;
   readonly #abort = new AbortController();
 
-  /** `after`: whoever used the partition's store before. */
-  constructor(options: StandbyOptions, after: Promise<unknown>) {
+  constructor(options: StandbyOptions) {
     this.partition = options.partition;
     this.#options = options;
-    this.done = this.#live(after);
+    this.done = this.#live();
   }
 
   stop(): Promise<void> {
@@ -54,10 +53,9 @@ export class Standby {
     return this.done;
   }
 
-  async #live(after: Promise<unknown>): Promise<void> {
+  async #live(): Promise<void> {
     const { stage, partition, clock, observer } = this.#options;
     const { signal } = this.#abort;
-    await after;
     let backoffMs = FIRST_BACKOFF_MS;
     for (;;) {
       const beganMs = clock.nowMs();
@@ -79,6 +77,8 @@ export class Standby {
     const { stage, partition, partitions, log, clock, observer, onStored } = this.#options;
     const { changelogTopic, stateVersion } = stage;
     const store = await this.#options.store.open(partition);
+    // It may have waited for long for the task that had the partition open.
+    if (this.#abort.signal.aborted) return store.close().then(() => undefined);
     let stageTask: StageTask | undefined;
     try {
       stageTask = stage.createTask({ partition, partitions, store, clock, signal: this.#abort.signal, changed: () => undefined });

@@ -180,7 +180,7 @@ export class Task {
         continue;
       }
       next = undefined;
-      const batch = event;
+      const batch = upTo(event, run.end);
       const reportLag = (): void => observer.lag(partition, Math.max(0, batch.lastStableOffset - run.committer.committedOffset));
       reportLag();
       const moved = batch.nextOffset > read;
@@ -248,6 +248,12 @@ export class Task {
   #enter(state: TaskState): void {
     this.#options.observer.taskState(this.#options.partition, state);
   }
+}
+
+/** Without what was appended behind the end that was captured: a bounded run gives the same each time. */
+function upTo(batch: FetchedBatch, end: number): FetchedBatch {
+  if (batch.nextOffset <= end) return batch;
+  return { ...batch, records: batch.records.filter(({ offset }) => offset < end), nextOffset: end };
 }
 
 /** The table that takes the changelog's rows as they are. */

@@ -51,8 +51,8 @@ export function groupIdOf(prefix: string, stageName: string): string {
  * One process's part of a stage: a member of the group, a task for every partition that it owns, and a standby for every one that it follows.
  *
  * A task outlives a new generation if its partition stays here and the generation follows directly on the one before: then nobody else can have owned it
- * in between. In every other case the task closes and starts again at fencing. Whatever opens a partition's store waits for what had it open before; so a
- * standby that becomes the owner is closed first, and its task restores only the rest.
+ * in between. In every other case the task closes, and one starts again at fencing. What opens a partition's store waits until what had it open has
+ * closed: so where a standby becomes the owner, the task restores only the rest.
  */
 export class Worker {
   readonly #options: WorkerOptions;
@@ -65,8 +65,8 @@ export class Worker {
   #generation: Generation = { generationId: -1, memberId: '', partitions: [], userData: Buffer.alloc(0) };
   readonly #keepers = new Map<number, Keeper>();
   readonly #standbys = new Map<number, Standby>();
-  /** What is on its way out, by partition. */
-  readonly #closing = new Map<number, Promise<unknown>>();
+  /** What is on its way out. */
+  readonly #closing = new Map<Keeper | Standby, Promise<unknown>>();
   #cancelForget = (): void => undefined;
   #stopping = false;
 
@@ -169,10 +169,10 @@ export class Worker {
   #close(ending: readonly (Keeper | Standby)[]): void {
     for (const one of ending) {
       const { partition } = one;
-      const closed = Promise.all([one.stop(), this.#closing.get(partition)]).then(() => {
-        if (this.#closing.get(partition) === closed) this.#closing.delete(partition);
-      });
-      this.#closing.set(partition, closed);
+      this.#closing.set(
+        one,
+        one.stop().then(() => this.#closing.delete(one)),
+      );
       if (this.#keepers.get(partition) === one) this.#keepers.delete(partition);
       if (this.#standbys.get(partition) === one) this.#standbys.delete(partition);
     }
@@ -180,6 +180,7 @@ export class Worker {
 
   #keep(partition: number): Keeper {
     const { stage, clock, observer, drainMs = 10_000 } = this.#options;
+    const last = [...this.#closing].filter(([one]) => one instanceof Keeper && one.partition === partition);
     return new Keeper(
       {
         ...{ stageName: stage.name, partition, groupId: this.#groupId, clock, observer, drainMs },
@@ -187,23 +188,20 @@ export class Worker {
         isMember: () => this.#membership.current() !== undefined,
         onFatal: (error) => this.#ended.reject(error),
       },
-      Promise.resolve(this.#closing.get(partition)),
+      Promise.all(last.map(([, closed]) => closed)),
     );
   }
 
   #follow(partition: number): Standby {
     const { stage, log, store, clock, observer } = this.#options;
-    return new Standby(
-      {
-        ...{ stage, partition, partitions: this.#partitions, log, store, clock, observer },
-        onStored: (changelogOffset) => this.#local.stored(partition, changelogOffset),
-        onLag: (lag) => {
-          if (lag <= ACCEPTABLE_LAG) this.#warmups.caughtUp(partition);
-        },
-        onDamaged: (error) => this.#ended.reject(error),
+    return new Standby({
+      ...{ stage, partition, partitions: this.#partitions, log, store, clock, observer },
+      onStored: (changelogOffset) => this.#local.stored(partition, changelogOffset),
+      onLag: (lag) => {
+        if (lag <= ACCEPTABLE_LAG) this.#warmups.caughtUp(partition);
       },
-      Promise.resolve(this.#closing.get(partition)),
-    );
+      onDamaged: (error) => this.#ended.reject(error),
+    });
   }
 
   #createTask(partition: number): Task {
@@ -231,7 +229,11 @@ export class Worker {
   #forgetLater(): void {
     const { clock, observer, stage } = this.#options;
     this.#cancelForget = clock.at(clock.nowMs() + FORGET_EVERY_MS, () => {
-      const inUse = new Set([...this.#keepers.keys(), ...this.#standbys.keys(), ...this.#closing.keys()]);
+      const inUse = new Set([
+        ...this.#keepers.keys(),
+        ...this.#standbys.keys(),
+        ...[...this.#closing.keys()].map(({ partition }) => partition),
+      ]);
       this.#local.forget(inUse).then(
         (forgotten) => {
           if (forgotten.length > 0)

@@ -215,6 +215,25 @@ describe('a task', () => {
   });
 });
 
+test('a bounded task takes nothing that was appended behind the end it began with', async () => {
+  await say('ann', 'bob');
+  const counted: string[] = [];
+  const stage = stageWith((real) => ({
+    async start(position, commit) {
+      // The end has been captured; the first fetch will bring both.
+      await say('cat', 'dan');
+      await real.start(position, commit);
+    },
+    async process(batch, commit) {
+      counted.push(...batch.records.map(({ key }) => key!.toString()));
+      await real.process(batch, commit);
+    },
+  }));
+  expect(await task({ stage, bounded: true }).done).toEqual({ kind: 'finished' });
+  expect(counted).toEqual(['ann', 'bob']);
+  expect(await committed()).toBe(2);
+});
+
 test('an error says what is done about it', () => {
   const kinds = (...errors: readonly Error[]): string[] => errors.map((error) => classify(error).kind);
   expect(kinds(new FencedError(''))).toEqual(['fenced']);

@@ -42,9 +42,10 @@ export class ProducerSession {
    */
   async send(partitions: readonly PartitionRecords[], deadlineMs = this.#client.deadlineMs): Promise<readonly AppendedTo[]> {
     const all: Progress[] = partitions.map((to) => ({ to, next: 0, firstOffset: -1, nextOffset: -1 }));
-    const backoff = new Backoff({ firstMs: 3, maxMs: 200, ...this.#wait });
+    const { signal } = this.#connections;
+    const backoff = new Backoff({ firstMs: 3, maxMs: 200, deadlineMs, signal });
     for (let left = all; left.length > 0; left = all.filter(({ to, next }) => next < to.batches.length)) {
-      const retry = await this.#round(left);
+      const retry = await this.#round(left, { deadlineMs: backoff.leftMs, signal });
       if (retry !== undefined && !(await backoff.wait()))
         throw new UnknownResultError(`${this.#what(retry.name)}: ${retry.reason}, tried until the deadline`);
     }
@@ -57,10 +58,13 @@ export class ProducerSession {
   }
 
   /** The next batch of each partition, one request per leader. Gives a partition that has to be tried again. */
-  async #round(left: readonly Progress[]): Promise<{ readonly name: string; readonly reason: string } | undefined> {
+  async #round(
+    left: readonly Progress[],
+    wait: { readonly deadlineMs: number; readonly signal: AbortSignal },
+  ): Promise<{ readonly name: string; readonly reason: string } | undefined> {
     const byLeader = new Map<string, { readonly address: Address; readonly progress: Progress[] }>();
     for (const progress of left) {
-      const address = await this.#client.cluster.leader(progress.to.topic, progress.to.partition, this.#wait);
+      const address = await this.#client.cluster.leader(progress.to.topic, progress.to.partition, wait);
       const name = `${address.host}:${address.port}`;
       const group = byLeader.get(name);
       if (group === undefined) byLeader.set(name, { address, progress: [progress] });
@@ -141,10 +145,6 @@ export class ProducerSession {
     const what = this.#what(partition);
     if (this.#transactionalId !== null || !isFenced(code)) return transactionError(what, code);
     return new UnknownResultError(`${what}: the broker no longer knows the producer id (Kafka error ${code})`);
-  }
-
-  get #wait(): { readonly deadlineMs: number; readonly signal: AbortSignal } {
-    return { deadlineMs: this.#client.deadlineMs, signal: this.#connections.signal };
   }
 
   #what(partition: string): string {

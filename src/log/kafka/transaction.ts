@@ -11,6 +11,7 @@ import { type Address, NoAnswerError } from './wire.ts';
 
 export interface TransactionalProducer {
   readonly transactionalId: string;
+  readonly transactionTimeoutMs: number;
   readonly producerId: string;
   readonly producerEpoch: number;
 }
@@ -27,23 +28,27 @@ const RETRY_MAX_MS = 200;
 export class KafkaTransaction {
   readonly #client: KafkaClient;
   readonly #connections: Connections;
-  readonly #producer: TransactionalProducer;
+  readonly #producer: Omit<TransactionalProducer, 'transactionTimeoutMs'>;
+  readonly #timeoutMs: number;
   readonly #session: ProducerSession;
   readonly #partitions = new Set<string>();
   readonly #groups = new Set<string>();
   readonly #groupCoordinators = new Map<string, Address>();
   #coordinator: Address | undefined;
+  #beganMs = 0;
 
   constructor(client: KafkaClient, connections: Connections, producer: TransactionalProducer, coordinator: Address) {
     const { transactionalId, producerId, producerEpoch } = producer;
     this.#client = client;
     this.#connections = connections;
     this.#producer = { transactionalId, producerId, producerEpoch };
+    this.#timeoutMs = producer.transactionTimeoutMs;
     this.#session = new ProducerSession(client, connections, producer, transactionalId);
     this.#coordinator = coordinator;
   }
 
   begin(): void {
+    this.#beganMs = performance.now();
     this.#partitions.clear();
     this.#groups.clear();
   }
@@ -51,7 +56,7 @@ export class KafkaTransaction {
   async send(records: readonly OutRecord[]): Promise<readonly AppendedTo[]> {
     const partitions = splitIntoBatches(records);
     await this.#addPartitions(partitions.filter(({ name }) => !this.#partitions.has(name)));
-    return this.#session.send(partitions);
+    return this.#session.send(partitions, this.#leftMs);
   }
 
   async sendOffsets(groupId: string, offsets: readonly (TopicPartition & { readonly offset: number })[]): Promise<void> {
@@ -100,7 +105,7 @@ export class KafkaTransaction {
     const backoff = new Backoff({
       firstMs: RETRY_FIRST_MS,
       maxMs: RETRY_MAX_MS,
-      deadlineMs: this.#client.deadlineMs,
+      deadlineMs: this.#leftMs,
       signal: this.#connections.signal,
     });
     for (;;) {
@@ -138,6 +143,11 @@ export class KafkaTransaction {
       await this.#connections.drop(connection);
       throw new UnknownResultError(`${this.#what(api)}: ${error.message}`, { cause: error });
     }
+  }
+
+  /** Longer than the transaction lasts nothing is worth another try: its end by the coordinator would look like a rival. */
+  get #leftMs(): number {
+    return Math.max(0, Math.min(this.#client.deadlineMs, this.#beganMs + this.#timeoutMs - performance.now()));
   }
 
   #what(step: string): string {

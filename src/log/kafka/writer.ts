@@ -30,7 +30,7 @@ export class KafkaWriter implements TransactionalWriter {
     this.#client = client;
     this.#options = options;
     this.#state = new WriterState(options.transactionalId);
-    this.#connections = client.connections();
+    this.#connections = client.connections(Math.min(client.requestTimeoutMs, this.#timeoutMs));
     this.#onClose = onClose;
   }
 
@@ -63,6 +63,10 @@ export class KafkaWriter implements TransactionalWriter {
     await this.#connections.close();
   }
 
+  get #timeoutMs(): number {
+    return this.#options.transactionTimeoutMs ?? DEFAULT_TRANSACTION_TIMEOUT_MS;
+  }
+
   /** One step at a time, in the order of the calls. A cluster that is out of reach, or a writer that is closed meanwhile, leaves the result unknown. */
   #inTransaction<T>(to: 'ready' | 'open', work: () => Promise<T>): Promise<T> {
     const turn = this.#last.then(() =>
@@ -85,7 +89,8 @@ export class KafkaWriter implements TransactionalWriter {
    * predecessor's transaction is being ended, and passes in milliseconds.
    */
   async #fence(signal: AbortSignal): Promise<void> {
-    const { transactionalId, transactionTimeoutMs = DEFAULT_TRANSACTION_TIMEOUT_MS } = this.#options;
+    const { transactionalId } = this.#options;
+    const transactionTimeoutMs = this.#timeoutMs;
     const what = `fencing ${transactionalId}`;
     if (signal.aborted) throw abortError(`${what} was given up`);
     const backoff = new Backoff({ firstMs: 5, maxMs: 500, deadlineMs: this.#client.deadlineMs, signal });
@@ -95,7 +100,12 @@ export class KafkaWriter implements TransactionalWriter {
       try {
         const answer = await connection.call('InitProducerId', { transactionalId, transactionTimeout: transactionTimeoutMs });
         if (answer.errorCode === Code.none) {
-          this.#transaction = new KafkaTransaction(this.#client, this.#connections, { transactionalId, ...answer }, connection.address);
+          this.#transaction = new KafkaTransaction(
+            this.#client,
+            this.#connections,
+            { transactionalId, transactionTimeoutMs, ...answer },
+            connection.address,
+          );
           return;
         }
         if (!isCoordinatorMove(answer.errorCode) && answer.errorCode !== Code.concurrentTransactions)

@@ -171,6 +171,36 @@ test('a member that falls silent stops believing in its generation, the other ta
   });
 });
 
+test('a fetch with a deadline ends with the cause where no broker answers, and the reader can go on when one does', async () => {
+  await withRig(async ({ proxy, disturbed, topic, log: direct }) => {
+    const t = await topic();
+    const reader = disturbed({ requestTimeoutMs: 300 }).reader({ topic: t, partition: 0, offset: 0 });
+    await reader.fetch({ maxWaitMs: 10 });
+    proxy.silence(true);
+    const fetched = reader.fetch({ maxWaitMs: 10, deadlineMs: 1_000 });
+    await expect(fetched).rejects.toBeInstanceOf(LogUnavailableError);
+    await expect(fetched).rejects.toThrow(new RegExp(`^${t}-0: nothing could be fetched for 1 s: .*(timed out|no answer)`, 'i'));
+    proxy.silence(false);
+    await direct.append([record(t, 'x')]);
+    expect(textsOf(await drain(reader, 1))).toEqual(['x']);
+  });
+});
+
+test('a transaction without an answer is given up when its own time is over, however long requests may take', async () => {
+  await withRig(async ({ proxy, disturbed, topic }) => {
+    const t = await topic();
+    const writer = disturbed({ requestTimeoutMs: 3_600_000 }).transactionalWriter({
+      transactionalId: `tx-${randomUUID()}`,
+      transactionTimeoutMs: 2_000,
+    });
+    await writer.fence();
+    const transaction = await writer.begin();
+    proxy.silence(true);
+    await expect(transaction.send([record(t, 'x')])).rejects.toBeInstanceOf(UnknownResultError);
+    await writer.close();
+  });
+});
+
 test('a member takes the place of its dead predecessor at once, and an id that nobody knows any more is no obstacle', async () => {
   await withRig(async ({ log, proxy, disturbed, topic }) => {
     const [t, groupId] = [await topic(4), `g-${randomUUID()}`];

@@ -3,11 +3,12 @@ import type { Program } from './program.ts';
 
 /**
  * When the event happened, as well as it can be known. A client that says when it sent the event tells how wrong its clock is: the same error
- * is in `occurredAtMs`. Nothing happens after it was appended, so a clock that runs ahead is cut at the first append time.
+ * is in `occurredAtMs`. Nothing happens after it was appended, so a clock that runs ahead is cut at the first append time; nor before 1970: an absurd clock must
+ * not make a number that no row can keep, which would stop its partition.
  */
 export function occurredAtOf(event: Event): number {
   const skewMs = event.sentAtMs === null ? 0 : event.appendedAtMs - event.sentAtMs;
-  return Math.min(event.occurredAtMs + skewMs, event.appendedAtMs);
+  return Math.max(0, Math.min(event.occurredAtMs + skewMs, event.appendedAtMs));
 }
 
 /**

@@ -48,7 +48,10 @@ async function run(faults: FaultRun): Promise<FaultResult> {
   await recovered('one again');
   await load.stop();
   const judgement = await verdict(processors);
-  return { recoveryMs, counts: { 'rows that restarted ones had missed': moved, 'ms longest gap of a partition': longestGapMs, ...judgement } };
+  return {
+    recoveryMs,
+    counts: { 'rows that restarted ones had missed': moved, 'ms longest gap of a partition': longestGapMs, ...judgement },
+  };
 }
 
 async function restarted(processor: Processor, start: () => Processor): Promise<Processor> {

@@ -16,18 +16,18 @@ type Scenario = (run: FaultRun, shop: Shop, start: (env?: Readonly<Record<string
 const STALLS_MS = 20_000;
 const POLL_MS = 100;
 
-/** Killed three times at the same step of a commit, and started again on the same disk. */
+/** Killed three times at the same step of a commit, with a backlog so that much is in it, and started again on the same disk. */
 function killedAt(point: string): Scenario {
   return async ({ random }, { deployment, load }, start) => {
-    load.start(150);
     for (let i = 0; i < 3; i++) {
-      const doomed = start({ LULL_FAILPOINTS: `${point}@${random.int(3, 10)}=kill` });
+      await load.burst(200);
+      const doomed = start({ LULL_FAILPOINTS: `${point}@${random.int(1, 3)}=kill` });
       // It may refuse to start: then that is what a judge gets to see.
       const patience = setTimeout(() => doomed.signal('SIGKILL'), STALLS_MS);
       await doomed.exited;
       clearTimeout(patience);
     }
-    await load.stop();
+    await load.burst(200);
     await catchUp(deployment, start());
   };
 }

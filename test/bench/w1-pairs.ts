@@ -4,15 +4,14 @@ import { parseArgs } from 'node:util';
 import { createKafkaLog } from '../../src/log/kafka/log.ts';
 import type { Log } from '../../src/log/port.ts';
 import { benchBroker } from './broker.ts';
-import { measureCatchUp, type CatchUpFigures } from './catch-up.ts';
-import { compare, readJsonCommands, readLullCommands, readReference, observedOf, type Comparison, type Observed } from './commands.ts';
+import { observedOf, readReference, type Observed } from './commands.ts';
 import { measureFloor } from './floor.ts';
-import { buildPeer, PeerSide, type BuiltPeer } from './kstreams/side.ts';
-import { LullSide } from './lull.ts';
+import { buildPeer, type BuiltPeer } from './kstreams/side.ts';
 import { machineLine, median, ratio, table } from './table.ts';
 import { createEventsTopic, writeEvents, writeFlush } from './topic-writer.ts';
 import { W1_FLUSH_MS, w1Events } from './w1-events.ts';
 import { computeReference } from './w1-reference.ts';
+import { measureLull, measurePeer, type W1Run, type W1Setting } from './w1-sides.ts';
 
 const HELP = `Workload W1 on Kafka Streams and on Lull, in turns: what catching up with a recorded topic costs, exact output on either side.
 
@@ -30,28 +29,10 @@ Prints a JSON line for each run on stdout, progress and the table on stderr. Nee
 Exit code 1 when some output was not exact.
 `;
 
-type Side = 'kstreams' | 'lull';
-
-interface Run extends CatchUpFigures, Comparison {
-  readonly side: Side;
-}
-
 interface Pair {
-  readonly kstreams: Run;
-  readonly lull: Run;
+  readonly kstreams: W1Run;
+  readonly lull: W1Run;
   readonly floor: { readonly eventsPerS: number; readonly cpuSPerMillion: number };
-}
-
-interface Setting {
-  readonly log: Log;
-  readonly bootstrap: string;
-  readonly topic: string;
-  readonly partitions: number;
-  readonly expected: ReadonlyMap<string, Observed>;
-  readonly workers: number;
-  readonly fetchBytes: number;
-  readonly limitMs: number;
-  readonly signal: AbortSignal;
 }
 
 const PARTITIONS = 4;
@@ -92,7 +73,7 @@ export async function run(args: readonly string[], signal: AbortSignal): Promise
         : readReference(values.reference);
     const partitions = await log.admin.partitions(topic);
     if (partitions === undefined) throw new Error(`--topic ${topic}: there is no such topic`);
-    const setting: Setting = {
+    const setting: W1Setting = {
       ...{ log, bootstrap: broker.bootstrap, topic, partitions, expected, signal },
       ...{ workers: Number(values.workers), fetchBytes: Number(values['fetch-bytes']), limitMs: Number(values['limit-s']) * 1000 },
     };
@@ -129,7 +110,7 @@ async function generate(
   return new Map(reference.map((command) => [observedOf(command).id, observedOf(command)]));
 }
 
-async function measurePair(setting: Setting, peer: BuiltPeer, name: string): Promise<Pair> {
+async function measurePair(setting: W1Setting, peer: BuiltPeer, name: string): Promise<Pair> {
   const { topic, partitions, workers, bootstrap, fetchBytes } = setting;
   const kstreams = await measurePeer(setting, peer);
   print({ run: 'pairs', pair: name, ...kstreams });
@@ -143,35 +124,8 @@ async function measurePair(setting: Setting, peer: BuiltPeer, name: string): Pro
   return { kstreams, lull, floor };
 }
 
-async function measurePeer(setting: Setting, peer: BuiltPeer): Promise<Run> {
-  const { log, bootstrap, topic, partitions, expected, limitMs, signal } = setting;
-  const side = await PeerSide.open({ log, peer, bootstrap, topic, partitions });
-  try {
-    await side.start();
-    const { groupId, dispatchTopic, children } = side;
-    const figures = await measureCatchUp(log, { topic, dispatchTopic, groupId, children, expected: expected.size, limitMs, signal });
-    return { side: 'kstreams', ...figures, ...compare(await readJsonCommands(log, dispatchTopic), expected) };
-  } finally {
-    await side.close();
-  }
-}
-
-async function measureLull(setting: Setting): Promise<Run> {
-  const { log, bootstrap, topic, partitions, workers, fetchBytes, expected, limitMs, signal } = setting;
-  const side = await LullSide.open({ log, bootstrap, topic, partitions, workers, fetchBytes });
-  try {
-    await side.start();
-    const { groupId, children } = side;
-    const dispatchTopic = side.topics.dispatch;
-    const figures = await measureCatchUp(log, { topic, dispatchTopic, groupId, children, expected: expected.size, limitMs, signal });
-    return { side: 'lull', ...figures, ...compare(await readLullCommands(log, dispatchTopic), expected) };
-  } finally {
-    await side.close();
-  }
-}
-
-function report(pairs: readonly Pair[], { expected, workers }: Setting): string {
-  const cells = ({ eventsPerS, lastHalfEventsPerS, cpuSPerMillion, peakRssMiB, peakPssMiB, exact }: Run): (string | number)[] => [
+function report(pairs: readonly Pair[], { expected, workers }: W1Setting): string {
+  const cells = ({ eventsPerS, lastHalfEventsPerS, cpuSPerMillion, peakRssMiB, peakPssMiB, exact }: W1Run): (string | number)[] => [
     `${eventsPerS.toLocaleString('en-US')} (${lastHalfEventsPerS.toLocaleString('en-US')})`,
     cpuSPerMillion,
     `${peakRssMiB} / ${peakPssMiB}`,

@@ -4,18 +4,19 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { createKafkaLog } from '../../src/log/kafka/log.ts';
-import { measureCatchUp } from './catch-up.ts';
-import { compare, readLullCommands, readReference } from './commands.ts';
-import { LullSide } from './lull.ts';
+import { readReference } from './commands.ts';
+import { buildPeer } from './kstreams/side.ts';
 import { profileTable, readProfile, summarise } from './profile.ts';
+import { measureLull, measurePeer, type W1Run, type W1Setting } from './w1-sides.ts';
 
-const HELP = `Workload W1: catch-up over a recorded topic, compared command by command with a reference. One run of Lull.
+const HELP = `Workload W1: catch-up over a recorded topic, compared command by command with a reference. One run.
 
   npm run bench -- w1 --bootstrap HOST:PORT --topic NAME --reference FILE [--workers 2] [--profile [--profile-folder DIR]]
 
 --topic         ProductEvents framed with schema id 1, record time = event time, at most 5 s out of order
 --reference     lines: commandId TAB userId TAB value (JSON with rule, at, sessionStart, sessionEvents, cartCents)
---workers       processes, each a member of the group (default: 2)
+--side          lull (default) or kstreams
+--workers       processes of Lull, each a member of the group (default: 2)
 --profile       writes a .cpuprofile of each worker's main thread, and prints where the time went (stderr)
 --node-flags    flags for the workers' Node, separated by spaces
 --fetch-bytes   bytes that a fetch asks for (default: 1048576)
@@ -33,6 +34,7 @@ export async function run(args: readonly string[], signal: AbortSignal): Promise
       bootstrap: { type: 'string' },
       topic: { type: 'string' },
       reference: { type: 'string' },
+      side: { type: 'string', default: 'lull' },
       workers: { type: 'string', default: '2' },
       profile: { type: 'boolean', default: false },
       'profile-folder': { type: 'string' },
@@ -50,6 +52,7 @@ export async function run(args: readonly string[], signal: AbortSignal): Promise
   if (bootstrap === undefined || topic === undefined || reference === undefined)
     throw new Error(`--bootstrap, --topic and --reference are needed\n\n${HELP}`);
   if (!existsSync(reference)) throw new Error(`--reference ${reference}: there is no such file`);
+  if (!['lull', 'kstreams'].includes(values.side)) throw new Error(`--side ${values.side}: lull or kstreams`);
   const workers = Number(values.workers);
   if (!(workers >= 1)) throw new Error(`--workers ${values.workers}: at least 1`);
   const expected = readReference(reference);
@@ -58,28 +61,25 @@ export async function run(args: readonly string[], signal: AbortSignal): Promise
     const partitions = await log.admin.partitions(topic);
     if (partitions === undefined) throw new Error(`--topic ${topic}: there is no such topic`);
     const profileFolder = values.profile ? await folderFor(values['profile-folder']) : undefined;
-    const side = await LullSide.open({
-      ...{ log, bootstrap, topic, partitions, workers, profileFolder },
-      fetchBytes: Number(values['fetch-bytes']),
+    const setting: W1Setting = {
+      ...{ log, bootstrap, topic, partitions, expected, workers, profileFolder, signal },
+      ...{ fetchBytes: Number(values['fetch-bytes']), limitMs: Number(values['limit-s']) * 1000 },
       nodeFlags: values['node-flags'].split(' ').filter((flag) => flag !== ''),
-    });
-    try {
-      await side.start();
-      const measured = await measureCatchUp(log, {
-        ...{ topic, dispatchTopic: side.topics.dispatch, groupId: side.groupId, children: side.children, expected: expected.size },
-        ...{ limitMs: Number(values['limit-s']) * 1000, signal },
-      });
-      const threads = side.children.map(({ usage }) => usage.cpuSecondsByThread());
-      const comparison = compare(await readLullCommands(log, side.topics.dispatch), expected);
-      await side.stop();
-      process.stdout.write(`${JSON.stringify({ run: 'w1', workers, ...measured, ...comparison })}\n`);
-      if (values.profile) printProfile(side.profiles, threads);
-      process.exitCode = comparison.exact ? 0 : 1;
-    } finally {
-      await side.close();
-    }
+    };
+    const run = values.side === 'kstreams' ? await runPeer(setting) : await measureLull(setting, values.profile ? printProfile : undefined);
+    process.stdout.write(`${JSON.stringify({ run: 'w1', ...(run.side === 'lull' ? { workers } : {}), ...run })}\n`);
+    process.exitCode = run.exact ? 0 : 1;
   } finally {
     await log.close();
+  }
+}
+
+async function runPeer(setting: W1Setting): Promise<W1Run> {
+  const peer = await buildPeer((line) => process.stderr.write(`${line}\n`), setting.signal);
+  try {
+    return await measurePeer(setting, peer);
+  } finally {
+    await peer.close();
   }
 }
 

@@ -4,15 +4,16 @@ import type { Clock } from '../engine/stage.ts';
  * When to ask for a tick. The wall clock only wakes; the tick's append time decides what fires.
  *
  * - At most one tick is on its way. One that is not read back within the transaction timeout is asked for again: a second is harmless.
- * - A tick that did not reach the due time (the broker's clock is behind ours) is followed by a wait for the difference, not by a storm.
+ * - Between the broker's clock and ours there may be any difference. Append times that are later than our clock says tell of one; so does a tick that
+ *   did not reach its due time, which is then followed by a wait, not by a storm.
  */
 export class Ticker {
   readonly #clock: Clock;
   readonly #timeoutMs: number;
   #dueMs: number | null = null;
   #asked: { readonly atMs: number; readonly forMs: number } | null = null;
-  /** By the wall clock; set by a tick that fell short. */
-  #notBeforeMs = 0;
+  /** What the broker's clock is ahead of ours by, as far as the log told; negative where it is behind. */
+  #aheadMs = 0;
   /** The log has passed the due time: whatever the wall clock says, a tick will reach it. */
   #logReached = false;
 
@@ -25,12 +26,14 @@ export class Ticker {
   schedule(dueMs: number | null, nowMs: number): void {
     this.#dueMs = dueMs;
     this.#logReached = dueMs !== null && dueMs <= nowMs;
+    // What was appended may have been read late: the broker's clock is ahead by this, or by more.
+    this.#aheadMs = Math.max(this.#aheadMs, nowMs - this.#clock.nowMs());
   }
 
   get wakeMs(): number | null {
     if (this.#asked !== null) return this.#asked.atMs + this.#timeoutMs;
     if (this.#dueMs === null) return null;
-    return this.#logReached ? 0 : Math.max(this.#dueMs, this.#notBeforeMs);
+    return this.#logReached ? 0 : this.#dueMs - this.#aheadMs;
   }
 
   asked(): void {
@@ -39,8 +42,8 @@ export class Ticker {
 
   /** A tick was read, ours or another's; `appendedAtMs` is its append time. */
   read(appendedAtMs: number): void {
-    const shortByMs = (this.#asked?.forMs ?? 0) - appendedAtMs;
-    if (shortByMs > 0) this.#notBeforeMs = this.#clock.nowMs() + shortByMs;
+    const isShort = this.#asked !== null && appendedAtMs < this.#asked.forMs;
+    if (isShort) this.#aheadMs = appendedAtMs - this.#clock.nowMs();
     this.#asked = null;
   }
 }

@@ -43,4 +43,39 @@ describe('the ticker', () => {
     ticker.schedule(4_000, 4_500);
     expect(ticker.wakeMs).toBe(0);
   });
+
+  test('wakes earlier by as much as the log says that the wall clock is behind, at least', () => {
+    const { clock, ticker } = rig();
+    // Appended at 41,000 by the broker's clock, when ours said 1,000.
+    ticker.schedule(50_000, 41_000);
+    expect(ticker.wakeMs).toBe(10_000);
+    // Nothing new was read: what our clock says meanwhile does not make it less wrong.
+    clock.ms = 5_000;
+    ticker.schedule(60_000, 41_000);
+    expect(ticker.wakeMs).toBe(20_000);
+    // It was set right. A tick that comes too early because of that says so.
+    clock.ms = 46_000;
+    ticker.asked();
+    clock.ms = 46_010;
+    ticker.schedule(60_000, 46_005);
+    ticker.read(46_005);
+    expect(ticker.wakeMs).toBe(60_005);
+  });
+
+  test('knows from a tick that came too early how far its clock is ahead, also for what is due before that', () => {
+    const { clock, ticker } = rig();
+    clock.ms = 90_000;
+    ticker.schedule(80_000, 900);
+    ticker.asked();
+    clock.ms = 90_010;
+    ticker.schedule(80_000, 10_000);
+    ticker.read(10_000);
+    expect(ticker.wakeMs).toBe(160_010);
+    ticker.schedule(13_000, 10_500);
+    expect(ticker.wakeMs).toBe(92_510);
+    // The clock is set right: the next record shows it.
+    clock.ms = 11_005;
+    ticker.schedule(13_000, 11_000);
+    expect(ticker.wakeMs).toBe(13_005);
+  });
 });

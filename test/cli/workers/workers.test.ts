@@ -29,10 +29,11 @@ async function deployment({ onTestFinished }: TestContext, options: DeploymentOp
   return created.create();
 }
 
-const WORKERS = { LULL_WORKERS: '2', LULL_SESSION_TIMEOUT_MS: '3s' };
+/** With time for a machine that is busy with other tests: what takes longer is killed, or loses its partitions, and then that would be what is tested. */
+const WORKERS = { LULL_WORKERS: '2', LULL_DRAIN_MS: '30s' };
 
 /** A parent as its log shows it. Every line of it has to be one JSON object. */
-function watch(parent: Processor, { onTestFinished }: TestContext) {
+function watch(parent: Processor, { onTestFailed, onTestFinished }: TestContext) {
   const lines = (): Line[] =>
     parent
       .stderr()
@@ -43,6 +44,8 @@ function watch(parent: Processor, { onTestFinished }: TestContext) {
     ...new Set(lines().flatMap((line) => (line.worker === worker && line.pid !== parent.pid ? [line.pid] : []))),
   ];
   const url = (): string => lines().find(({ url }) => url !== undefined)?.url ?? '';
+  // What it said is what explains a failure, also one of waiting too long.
+  onTestFailed(() => void process.stderr.write(parent.stderr()));
   onTestFinished(() => {
     for (const pid of [0, 1, 2].flatMap(pids)) if (runs(pid)) process.kill(pid, 'SIGKILL');
   });

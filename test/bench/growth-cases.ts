@@ -39,10 +39,12 @@ export function growthCases({ events, factor }: Scale): readonly GrowthCase[] {
   const armed = Math.round(1_000_000 * factor);
   const measured = { seed: SEED, users: small, events };
   const others = { ...measured, otherTypes: { names: OTHERS, share: OTHER_SHARE } };
-  const plain = (users: number, more: Parameters<typeof w1Events>[0]) => ({
-    preload: users,
-    events: () => both(preloadOf(users, 'app_opened'), w1Events(more)),
-  });
+  // At least so many in every case: a small one must not be measured with a colder machine than a large one.
+  const warming = Math.round(500_000 * factor);
+  const plain = (users: number, more: Parameters<typeof w1Events>[0]) => {
+    const preload = Math.max(users, warming);
+    return { preload, events: () => both(preloadOf(users, preload, 'app_opened'), w1Events(more)) };
+  };
   return [
     { name: 'small', what: `${small} users, W1's journeys`, comparedWith: null, target: null, ...plain(small, measured) },
     {
@@ -51,7 +53,7 @@ export function growthCases({ events, factor }: Scale): readonly GrowthCase[] {
     },
     {
       ...{ name: 'timers', what: `${armed} armed timers`, comparedWith: 'small', target: 1.5, preload: armed, topology: addWaiting },
-      events: () => both(preloadOf(armed, 'waited_for'), w1Events(measured)),
+      events: () => both(preloadOf(armed, armed, 'waited_for'), w1Events(measured)),
     },
     {
       name: 'hot',
@@ -101,11 +103,11 @@ export function topologyOf({ topology }: GrowthCase): string | undefined {
   return folder;
 }
 
-/** Every user once, within an hour that is over before the measured events begin. */
-function* preloadOf(users: number, type: string): Generator<BenchEvent> {
-  for (let rank = 0; rank < users; rank++) {
-    const occurredAtMs = PRELOAD_FROM_MS + Math.floor((rank * HOUR_MS) / users);
-    yield { eventId: `preload-${rank}`, userId: userIdOf(rank), type, occurredAtMs, properties: { path: '/', qty: 0 } };
+/** Every user, as often as it takes to make the count, within an hour that is over before the measured events begin. */
+function* preloadOf(users: number, count: number, type: string): Generator<BenchEvent> {
+  for (let i = 0; i < count; i++) {
+    const occurredAtMs = PRELOAD_FROM_MS + Math.floor((i * HOUR_MS) / count);
+    yield { eventId: `preload-${i}`, userId: userIdOf(i % users), type, occurredAtMs, properties: { path: '/', qty: 0 } };
   }
 }
 

@@ -8,7 +8,7 @@ export interface KeeperOptions {
   readonly stageName: string;
   readonly partition: number;
   readonly groupId: string;
-  readonly createTask: () => Task;
+  readonly createTask: () => Pick<Task, 'done' | 'hasCommitted' | 'stop' | 'abandon'>;
   /** Whether this process is a member of the group in good standing. */
   readonly isMember: () => boolean;
   /** Going on cannot help: the whole process ends with it. */
@@ -23,7 +23,8 @@ export interface KeeperOptions {
 const MAX_REPEATS = 3;
 const REPEAT_WINDOW_MS = 60_000;
 const FIRST_BACKOFF_MS = 500;
-const MAX_BACKOFF_MS = 30_000;
+/** So soon after an outage everybody is back, and while it lasts nobody asks more often. */
+const MAX_BACKOFF_MS = 5_000;
 
 /** Keeps a task running on one partition while this process owns it: starts a new one, after a back-off, when one ended by an error. */
 export class Keeper {
@@ -32,7 +33,7 @@ export class Keeper {
   readonly done: Promise<boolean>;
   readonly #options: KeeperOptions;
   readonly #over = new AbortController();
-  #task: Task | undefined;
+  #task: ReturnType<KeeperOptions['createTask']> | undefined;
 
   /** `after`: the partition's last task here. Fenced before it has ended, it could not commit what it has begun. */
   constructor(options: KeeperOptions, after: Promise<unknown>) {
@@ -68,14 +69,12 @@ export class Keeper {
     const endings = { fenced: [] as number[], state_lost: [] as number[] };
     let backoffMs = FIRST_BACKOFF_MS;
     while (!this.#isOver()) {
-      const beganMs = clock.nowMs();
       this.#task = this.#options.createTask();
       const end = await this.#task.done;
       if (end.kind === 'finished') return true;
       if (end.kind === 'stopped') continue;
       if (!this.#mayGoOn(end, endings)) return false;
-      const ranMs = clock.nowMs() - beganMs;
-      backoffMs = ranMs > REPEAT_WINDOW_MS ? FIRST_BACKOFF_MS : backoffMs;
+      if (this.#task.hasCommitted) backoffMs = FIRST_BACKOFF_MS;
       await pause(clock, backoffMs, this.#over.signal);
       backoffMs = Math.min(backoffMs * 2, MAX_BACKOFF_MS);
       // A fenced or failed task comes back only while this process is a member in good standing; else the next generation decides.

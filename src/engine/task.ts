@@ -52,12 +52,18 @@ export class Task {
   #nudge = (): void => undefined;
   #stopWithinMs: number | undefined;
   #running = false;
+  #committed = false;
   #writer: TransactionalWriter | undefined;
 
   constructor(options: TaskOptions) {
     this.partition = options.partition;
     this.#options = options;
     this.done = this.#live();
+  }
+
+  /** Whether anything was: a task that gets on and fails again is in another kind of trouble than one that never does. */
+  get hasCommitted(): boolean {
+    return this.#committed;
   }
 
   /** Ends between batches; a stage with work in flight has `deadlineMs` to finish it. A task that does not run yet ends at once. */
@@ -232,6 +238,7 @@ export class Task {
       busy = true;
       const began = clock.nowMs();
       await (mutant('producer-reused') ? onceMore(() => committer.commit(output)) : committer.commit(output));
+      this.#committed = true;
       observer.transaction(partition, (clock.nowMs() - began) / 1000);
       busy = false;
     };

@@ -54,6 +54,7 @@ function watch(parent: Processor, { onTestFailed, onTestFinished }: TestContext)
     /** Of every process that was this worker, in order. */
     pids,
     get: (page: string): Promise<Response> => fetch(`${url()}${page}`),
+    page: async (): Promise<string> => (await fetch(`${url()}/metrics`)).text(),
     /** Waits for a line; fails with the whole log when the process ends without it. */
     async said(what: (line: Line) => boolean): Promise<void> {
       await until(() => {
@@ -93,10 +94,11 @@ describe.concurrent('workers, on the real broker', () => {
     await sleep(SHOP_SETTLES_MS);
     await untilRecovered(lull);
 
-    const page = await (await log.get('/metrics')).text();
+    const running = `lull_tasks{stage="processor",state="running",app="${lull.prefix}"} ${PARTITIONS}`;
+    await until(async () => (await log.page()).includes(running));
+    const page = await log.page();
     const samples = page.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
     expect(samples).toContain(`lull_worker_restarts_total{worker="1",app="${lull.prefix}"} 1`);
-    expect(samples).toContain(`lull_tasks{stage="processor",state="running",app="${lull.prefix}"} ${PARTITIONS}`);
     expect(samples.filter((line) => line.startsWith('lull_lag_records{'))).toHaveLength(PARTITIONS);
     for (const worker of ['0', '1', 'supervisor'])
       expect(
@@ -214,7 +216,7 @@ describe.concurrent('workers, on the real broker', () => {
     await log.ready();
     await lull.waitUntilRead();
     const events = async (): Promise<number> => {
-      const page = await (await log.get('/metrics')).text();
+      const page = await log.page();
       return [...page.matchAll(/^lull_events_total\{.*\} (\d+)$/gm)].reduce((sum, [, count]) => sum + Number(count), 0);
     };
     const before = await events();
@@ -222,7 +224,7 @@ describe.concurrent('workers, on the real broker', () => {
     process.kill(log.pids(0)[0]!, 'SIGSTOP');
     // A total that went down would be taken for a restart.
     expect(await events()).toBe(before);
-    const page = await (await log.get('/metrics')).text();
+    const page = await log.page();
     expect(page).toContain(`lull_worker_scrapes_unanswered_total{worker="0",app="${lull.prefix}"} 2`);
     expect(page).not.toMatch(/process_resident_memory_bytes\{.*worker="0"/);
     expect(page).toMatch(/process_resident_memory_bytes\{.*worker="1"/);
@@ -243,9 +245,10 @@ describe.concurrent('workers, on the real broker', () => {
     const parent = lull.run(['send', 'webpush', '--workers', '5', ...args], WORKERS);
     const log = watch(parent, context);
     await log.ready();
-    const page = await (await log.get('/metrics')).text();
-    expect(page).toContain(`lull_workers{state="running",app="${lull.prefix}"} ${PARTITIONS}`);
-    expect(page).toContain(`lull_tasks{stage="sender-webpush",state="running",app="${lull.prefix}"} ${PARTITIONS}`);
+    // Ready is each worker with what it has; who came last may be given its part a generation later.
+    const running = `lull_tasks{stage="sender-webpush",state="running",app="${lull.prefix}"} ${PARTITIONS}`;
+    await until(async () => (await log.page()).includes(running));
+    expect(await log.page()).toContain(`lull_workers{state="running",app="${lull.prefix}"} ${PARTITIONS}`);
     expect(await parent.stop()).toBe(0);
   });
 });

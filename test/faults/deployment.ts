@@ -42,6 +42,8 @@ export interface Processor {
   stop(): Promise<number | NodeJS.Signals>;
   /** SIGKILL, and waits for its end. */
   kill(): Promise<number | NodeJS.Signals>;
+  /** Waits for an end of its own (a fail-point), and SIGKILLs it if that takes longer: a fail-point may not be reached. */
+  killedWithin(ms: number): Promise<number | NodeJS.Signals>;
   /** SIGSTOP and SIGCONT: it is there, and does nothing. */
   freeze(): void;
   thaw(): void;
@@ -63,6 +65,12 @@ export interface DeploymentOptions {
   readonly replicationFactor?: number;
 }
 
+/** Whoever is alive when this process ends without having closed its deployments (a test that timed out, Ctrl-C) ends with it. */
+const orphans = new Set<ChildProcess>();
+process.on('exit', () => {
+  for (const child of orphans) child.kill('SIGKILL');
+});
+
 /** A prefix of its own on a real broker and registry, with real `lull` children. */
 export class Deployment {
   readonly prefix = `e2e-${randomUUID().slice(0, 8)}`;
@@ -77,6 +85,7 @@ export class Deployment {
   readonly #replicationFactor: number;
   readonly #children = new Set<ChildProcess>();
   #lastFailure = '';
+  #closed = false;
   readonly #folders: string[] = [];
   #codec: Codec | undefined;
 
@@ -131,6 +140,8 @@ export class Deployment {
 
   /** Any `lull` command of this deployment, e.g. `['send', 'fcm', '--state-folder', folder]`. */
   run(args: readonly string[], env: Readonly<Record<string, string>> = {}): Processor {
+    // A row that was given up may still be on its way.
+    if (this.#closed) throw new Error(`${this.prefix} is closed`);
     const child = spawn(process.execPath, ['src/cli/main.ts', ...args, '--prefix', this.prefix], {
       cwd: ROOT,
       stdio: ['ignore', 'ignore', 'pipe'],
@@ -138,6 +149,7 @@ export class Deployment {
       env: { ...process.env, LULL_WORKERS: '1', LULL_BOOTSTRAP: this.bootstrap, LULL_REGISTRY: this.registryUrl, ...env },
     });
     this.#children.add(child);
+    orphans.add(child);
     let stderr = '';
     let ended: number | NodeJS.Signals | undefined;
     const logs = process.env['LULL_FAULT_LOGS'];
@@ -148,6 +160,7 @@ export class Deployment {
     const exited = new Promise<number | NodeJS.Signals>((resolve) => {
       child.on('exit', (code, signal) => {
         this.#children.delete(child);
+        orphans.delete(child);
         ended = code ?? signal ?? -1;
         if (code !== null && code !== 0) this.#lastFailure = `code ${code}: ${stderr.trim().split('\n').slice(-3).join('\n')}`;
         resolve(ended);
@@ -166,6 +179,12 @@ export class Deployment {
       signal,
       stop: end('SIGTERM'),
       kill: end('SIGKILL'),
+      async killedWithin(ms) {
+        const patience = setTimeout(() => signal('SIGKILL'), ms);
+        await exited;
+        clearTimeout(patience);
+        return exited;
+      },
       freeze: () => signal('SIGSTOP'),
       thaw: () => signal('SIGCONT'),
     };
@@ -235,6 +254,7 @@ export class Deployment {
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
     for (const child of [...this.#children]) {
       const gone = new Promise((resolve) => child.on('exit', resolve));
       child.kill('SIGCONT');

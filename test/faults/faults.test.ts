@@ -12,14 +12,19 @@ describe.concurrent(`faults, seed ${seed}`, () => {
   test.for(rows.map((row) => [row.id, row.name, row] as const))(
     'row %i, %s: the promise holds',
     { timeout: 300_000 },
-    async ([, , row], { skip }) => {
+    async ([, , row], { skip, signal, onTestFinished }) => {
       const why = reasonToSkip(row);
       if (why !== undefined) skip(why);
       const lines: string[] = [];
-      const outcome = await runRow(row, {
-        ...{ seed, full: false, bootstrap: bootstrap(), registryUrl: registryUrl() },
+      const running = runRow(row, {
+        ...{ seed, full: false, bootstrap: bootstrap(), registryUrl: registryUrl(), signal },
         note: (line) => lines.push(line),
       });
+      // Out of time, it is given up, and still ends what it started.
+      onTestFinished(async () => {
+        await running;
+      });
+      const outcome = await running;
       const what = outcome.kind === 'red' ? `seed ${seed}: ${outcome.error.message}\n${lines.join('\n')}` : outcome.kind;
       expect(what).toBe(row.mutant === undefined ? 'green' : 'red_as_it_must');
     },

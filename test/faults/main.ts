@@ -66,13 +66,16 @@ async function main(): Promise<number> {
     mkdirSync(values.logs, { recursive: true });
     process.env['LULL_FAULT_LOGS'] = values.logs;
   }
+  const givingUp = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => givingUp.abort());
   const lines: TableLine[] = [];
   try {
     for (const row of rows) {
+      if (givingUp.signal.aborted) break;
       const began = performance.now();
       say(`-- ${row.id} ${row.name}: ${row.fault}`);
       const { bootstrap, registryUrl } = stack;
-      const outcome = await runRow(row, { seed, full: !values.quick, bootstrap, registryUrl, note: say });
+      const outcome = await runRow(row, { seed, full: !values.quick, bootstrap, registryUrl, note: say, signal: givingUp.signal });
       const line = { row, seed, outcome, seconds: Math.round((performance.now() - began) / 1000) };
       lines.push(line);
       say(`   ${outcome.kind.replaceAll('_', ' ')} after ${line.seconds} s`);

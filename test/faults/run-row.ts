@@ -9,6 +9,8 @@ export interface RowOptions {
   readonly bootstrap: string;
   readonly registryUrl: string;
   readonly note: (line: string) => void;
+  /** Gives the row up: what it started is ended. */
+  readonly signal?: AbortSignal;
 }
 
 export type RowOutcome =
@@ -37,7 +39,7 @@ export async function runRow(row: FaultRow, options: RowOptions): Promise<RowOut
       random: createRandom(`${options.seed}/${row.name}`),
       cleanup: (done) => void work.push(done),
     };
-    outcome = green(row, await row.run(run));
+    outcome = green(row, await Promise.race([row.run(run), givenUp(options.signal)]));
   } catch (error) {
     outcome = red(row, error instanceof Error ? error : new Error(String(error)));
   }
@@ -50,6 +52,12 @@ export async function runRow(row: FaultRow, options: RowOptions): Promise<RowOut
     });
   }
   return outcome;
+}
+
+function givenUp(signal: AbortSignal | undefined): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    signal?.addEventListener('abort', () => reject(new Error('given up')));
+  });
 }
 
 async function clusterFor(row: FaultRow, options: RowOptions, cleanup: (close: () => Promise<unknown>) => void): Promise<Cluster> {

@@ -25,16 +25,11 @@ async function run(faults: FaultRun): Promise<FaultResult> {
   const recoveryMs: number[] = [];
   for (let round = 0; round < rounds; round++) {
     const i = round % 2;
-    const outside = setTimeout(() => processors[i]!.signal('SIGKILL'), random.int(6_000, 9_000));
-    await processors[i]!.exited;
-    clearTimeout(outside);
+    await processors[i]!.killedWithin(random.int(6_000, 9_000));
     if (round % 3 === 2) {
       await rm(folders[i]!, { recursive: true });
-      const restoring = start(i, { LULL_FAILPOINTS: `while-restoring@${random.int(1, 3)}=kill` });
       // With nothing assigned to it, it would restore nothing.
-      const enough = setTimeout(() => restoring.signal('SIGKILL'), 10_000);
-      await restoring.exited;
-      clearTimeout(enough);
+      await start(i, { LULL_FAILPOINTS: `while-restoring@${random.int(1, 3)}=kill` }).killedWithin(10_000);
     }
     const last = round >= rounds - 2;
     processors[i] = last ? start(i) : doomed(i);

@@ -33,7 +33,8 @@ async function run(faults: FaultRun): Promise<FaultResult> {
     await load.burst(30);
     await plant(Array.from({ length: full ? 100 : 40 }, () => poisoner.fuzzed()));
     if (round % 2 === 0) {
-      await processor.exited;
+      // What is planted may be done in fewer commits.
+      await processor.killedWithin(20_000);
       const failpoint =
         round + 2 < rounds ? { LULL_FAILPOINTS: `${random.pick(['before-commit', 'after-commit'])}@${random.int(5, 20)}=kill` } : {};
       processor = deployment.start(folder, { ...QUICK_GROUP, ...failpoint });

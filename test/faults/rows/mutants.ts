@@ -23,9 +23,7 @@ function killedAt(point: string): Scenario {
       await load.burst(200);
       const doomed = start({ LULL_FAILPOINTS: `${point}@${random.int(1, 3)}=kill` });
       // It may refuse to start: then that is what a judge gets to see.
-      const patience = setTimeout(() => doomed.signal('SIGKILL'), STALLS_MS);
-      await doomed.exited;
-      clearTimeout(patience);
+      await doomed.killedWithin(STALLS_MS);
     }
     await load.burst(200);
     await catchUp(deployment, start());

@@ -28,7 +28,7 @@ export interface ProcessorStageOptions {
 }
 
 /** Version of the user row and of what the position row means. */
-const STATE_VERSION = 1;
+const STATE_VERSION = 2;
 
 /** The stage that runs the core: timeline in; commands, decisions and dead letters out; state in the changelog. */
 export function createProcessorStage(options: ProcessorStageOptions): Stage {

@@ -5,10 +5,10 @@ import { readTimers, readUserState } from './user-row-read.ts';
 import { writeUserState } from './user-row-write.ts';
 
 /**
- * A user's row: a version byte, then Avro (`schemas/user-state/v<version>.avsc`). All older versions stay readable; the newest is written. The user's id is the
- * row's key and not in its value.
+ * A user's row: a version byte, then Avro (`schemas/user-state/v<version>.avsc`). All older versions stay readable (but 1, which was never released); the newest is
+ * written. The user's id is the row's key and not in its value. A change here is one of `STATE_VERSION` in `stage.ts` too.
  */
-const VERSION = 1;
+const VERSION = 2;
 
 /** A row that this Lull cannot read: written by a newer one, or not a row. */
 export class UserStateFormatError extends Error {
@@ -52,7 +52,7 @@ function read<T>(bytes: Buffer, fields: () => T): T {
     throw new UserStateFormatError(
       version === undefined
         ? 'a user state of 0 bytes: the state topic holds something else'
-        : `a user state of version ${version}, this Lull reads ${VERSION}: run the version that wrote it, or a newer one`,
+        : `a user state of version ${version}, this Lull reads ${VERSION}: run the version that wrote it, or ${version > VERSION ? 'a newer one' : 'start over with another --prefix'}`,
     );
   try {
     row.begin(bytes);

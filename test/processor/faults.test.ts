@@ -114,7 +114,7 @@ describe('the processor, where something goes wrong', () => {
     await rig.settled();
     await first.stop();
     const rows = await store.open(partitionFor(Buffer.from('ann'), 2));
-    await rows.write([{ table: 'user', key: Buffer.from('ann'), value: Buffer.from([1, 255, 255]) }]);
+    await rows.write([{ table: 'user', key: Buffer.from('ann'), value: Buffer.from([2, 255, 255]) }]);
     await rows.close();
     const notes: string[] = [];
     rig.start({ store, engine: { ...silentObserver, note: (_, message) => notes.push(message) } });
@@ -128,7 +128,7 @@ describe('the processor, where something goes wrong', () => {
   test('a changelog that a newer Lull wrote ends the processor with one line that says so', async () => {
     rig = await new ProcessorRig(shopProgram()).create();
     await rig.log.append([{ topic: rig.topics.state, partition: 0, key: Buffer.from('ann'), value: Buffer.from([9, 0]) }]);
-    await expect(rig.start().done).rejects.toThrow(`${rig.topics.state}-0 has a user state of version 9, this Lull reads 1`);
+    await expect(rig.start().done).rejects.toThrow(`${rig.topics.state}-0 has a user state of version 9, this Lull reads 2`);
   });
 
   test('a key that is not UTF-8 is nobody, even where it reads as one', async () => {

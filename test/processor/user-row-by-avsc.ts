@@ -5,7 +5,7 @@ import type { Scalar } from '../../src/core/event.ts';
 import type { Consent, Device, LedgerEntry, SessionSnapshot, UserState } from '../../src/core/state.ts';
 
 /** The published schema, as avsc compiles it. */
-export const rowType = parseType(readFileSync(path.join(import.meta.dirname, '../../schemas/user-state/v1.avsc'), 'utf8'));
+export const rowType = parseType(readFileSync(path.join(import.meta.dirname, '../../schemas/user-state/v2.avsc'), 'utf8'));
 
 /**
  * A row as avsc reads it, and a state as the schema's text says: what the reader and the writer of the processor are held to. Plain and slow, with fields in the

@@ -119,10 +119,16 @@ describe("a user state's row", () => {
 
   it('begins with its version; another one is refused by name', () => {
     const bytes = encodeUserState(emptyState('user'));
-    expect(bytes[0]).toBe(1);
+    expect(bytes[0]).toBe(2);
     bytes[0] = 7;
     expect(() => decodeUserState(bytes, 'user')).toThrow(
-      new UserStateFormatError('a user state of version 7, this Lull reads 1: run the version that wrote it, or a newer one'),
+      new UserStateFormatError('a user state of version 7, this Lull reads 2: run the version that wrote it, or a newer one'),
+    );
+    bytes[0] = 1;
+    expect(() => decodeUserState(bytes, 'user')).toThrow(
+      new UserStateFormatError(
+        'a user state of version 1, this Lull reads 2: run the version that wrote it, or start over with another --prefix',
+      ),
     );
     expect(() => decodeUserState(Buffer.alloc(0), 'user')).toThrow(UserStateFormatError);
   });

@@ -10,6 +10,8 @@ export const ACCEPTABLE_LAG = 10_000;
 export interface AssignOptions {
   /** Members per partition that follow it without owning it, as far as there are others. */
   readonly standbys: number;
+  /** A partition that moves is nobody's for a generation, so that its owner can close it first and ask for the next one. Default false. */
+  readonly releaseFirst?: boolean;
   /** Default `ACCEPTABLE_LAG`. */
   readonly acceptableLag?: number;
 }
@@ -26,6 +28,8 @@ export interface Assigned extends Following {
  *  2. Warm-up: who shall own a partition and would have to restore it for long, follows it first. Until its store has caught up, somebody who is ready
  *     serves the partition: its owner, or a standby of an owner that was lost. So it is never down for the time of a restore if anybody has its state.
  *  3. Standbys (`place-standbys.ts`).
+ *
+ * Every partition is given to exactly one member; with `releaseFirst`, those that move are given to nobody this time.
  */
 export function assign(members: readonly Member[], partitionCount: number, options: AssignOptions): readonly Assigned[] {
   const view = new GroupView(members, partitionCount, options.acceptableLag ?? ACCEPTABLE_LAG);
@@ -37,6 +41,11 @@ export function assign(members: readonly Member[], partitionCount: number, optio
     if (instead !== undefined) warmups.set(partition, member);
   }
   const standbys = placeStandbys(view, owners, warmups, options.standbys);
+  if (options.releaseFirst === true)
+    for (const partition of view.partitions) {
+      const owner = view.owner(partition);
+      if (owner !== undefined && owner !== owners.get(partition)) owners.delete(partition);
+    }
   const of = (places: ReadonlyMap<number, string>, member: string): number[] =>
     view.partitions.filter((partition) => places.get(partition) === member);
   return view.members.map((memberId) => ({

@@ -1,9 +1,12 @@
 import type { Store } from '../store/port.ts';
 import { CHECKPOINT_KEY, decodeCheckpoint, META_TABLE } from './checkpoint.ts';
+import { toError } from './errors.ts';
+import type { EngineObserver } from './observer.ts';
 import type { Clock } from './stage.ts';
 
 /** A partition that this process neither owned nor followed for so long is deleted from its disk. */
 export const FORGET_AFTER_MS = 24 * 3_600_000;
+const FORGET_EVERY_MS = 3_600_000;
 
 /** What this process's disk has of each partition, kept in memory: read once, then told of each write. So it can be said at any time without asking the disk. */
 export class LocalState {
@@ -45,6 +48,32 @@ export class LocalState {
     this.#usedAtMs.set(partition, this.#clock.nowMs());
     if (changelogOffset > 0) this.#offsets.set(partition, changelogOffset);
     else this.#offsets.delete(partition);
+  }
+
+  /** Looks every hour for what can be deleted, until it is told to stop by what it gives. */
+  forgetRegularly(inUse: () => ReadonlySet<number>, observer: EngineObserver, stageName: string): () => void {
+    let cancel: () => void;
+    const later = (): void => {
+      cancel = this.#clock.at(this.#clock.nowMs() + FORGET_EVERY_MS, () => {
+        later();
+        this.forget(inUse()).then(
+          (forgotten) => {
+            if (forgotten.length > 0)
+              observer.note(
+                'info',
+                `${stageName}: partitions ${forgotten.join(', ')} were not used here for a day, and are deleted from the disk`,
+              );
+          },
+          (thrown: unknown) =>
+            observer.note(
+              'warn',
+              `${stageName}: partitions that are not used here could not be deleted from the disk: ${toError(thrown).message}`,
+            ),
+        );
+      });
+    };
+    later();
+    return () => cancel();
   }
 
   /** Deletes the partitions that were of no use for a day; gives them. `inUse` are those that this process owns or follows now. */

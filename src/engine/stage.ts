@@ -15,6 +15,12 @@ export interface Stage {
   readonly tables: readonly string[];
   /** Named in the position row; a changelog of another version is refused with a hint. */
   readonly stateVersion: number;
+  /**
+   * Its tasks have work under way that a fence does not undo (a sender's calls). A partition that moves is then closed by its owner before another
+   * member begins with it, at the price of a second generation. Default false: the new owner fences the old one at once.
+   */
+  readonly drains?: boolean;
+  /** Must begin nothing by itself: a standby makes a task too, for `restored` and `close` alone. */
   createTask(context: TaskContext): StageTask;
 }
 

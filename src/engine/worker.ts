@@ -1,8 +1,8 @@
 import { hostname } from 'node:os';
-import type { Generation, GroupMembership, Log } from '../log/port.ts';
+import type { Generation, GroupMembership, Log, LogAdmin } from '../log/port.ts';
 import type { Store } from '../store/port.ts';
 import { ACCEPTABLE_LAG, assignor } from './assign.ts';
-import { FatalError, toError } from './errors.ts';
+import { FatalError } from './errors.ts';
 import { Keeper } from './keeper.ts';
 import { LocalState } from './local-state.ts';
 import { decodeFollowing, encodeMemberState } from './member-state.ts';
@@ -40,9 +40,6 @@ export interface WorkerOptions {
   readonly onMemberId?: (memberId: string | undefined) => void;
 }
 
-/** Between two looks for partitions on the disk that are of no use any more. */
-const FORGET_EVERY_MS = 3_600_000;
-
 export function groupIdOf(prefix: string, stageName: string): string {
   return `${prefix}-${stageName}`;
 }
@@ -67,7 +64,7 @@ export class Worker {
   readonly #standbys = new Map<number, Standby>();
   /** What is on its way out. */
   readonly #closing = new Map<Keeper | Standby, Promise<unknown>>();
-  #cancelForget = (): void => undefined;
+  #stopForgetting = (): void => undefined;
   #stopping = false;
 
   constructor(options: WorkerOptions) {
@@ -78,7 +75,7 @@ export class Worker {
     this.#membership = log.membership({
       groupId: this.#groupId,
       topic: stage.inputTopic,
-      assign: assignor({ standbys }),
+      assign: assignor({ standbys, releaseFirst: stage.drains ?? false }),
       userData: () => this.#state(),
       ...(sessionTimeoutMs === undefined ? {} : { sessionTimeoutMs }),
       ...(predecessor === undefined ? {} : { memberId: predecessor }),
@@ -102,7 +99,7 @@ export class Worker {
     } finally {
       signal.removeEventListener('abort', stop);
       this.#stopping = true;
-      this.#cancelForget();
+      this.#stopForgetting();
       this.#warmups.end();
       this.#close([...this.#keepers.values(), ...this.#standbys.values()]);
       await Promise.all(this.#closing.values());
@@ -112,7 +109,8 @@ export class Worker {
   }
 
   async #begin(): Promise<void> {
-    this.#partitions = await this.#inputPartitions();
+    const { log, stage, observer } = this.#options;
+    this.#partitions = await partitionsOf(log.admin, stage);
     await this.#local.load();
     // Nobody would leave a group that is joined from here on.
     if (this.#stopping) return;
@@ -120,21 +118,7 @@ export class Worker {
       onGeneration: (generation) => this.#onGeneration(generation),
       onFatal: (error) => this.#ended.reject(error),
     });
-    this.#forgetLater();
-  }
-
-  async #inputPartitions(): Promise<number> {
-    const { inputTopic, changelogTopic } = this.#options.stage;
-    const { admin } = this.#options.log;
-    const [input, changelog] = await Promise.all([admin.partitions(inputTopic), admin.partitions(changelogTopic)]);
-    if (input === undefined) throw new FatalError(`topic ${inputTopic} does not exist; run "lull topics create"`);
-    if (changelog === undefined) throw new FatalError(`topic ${changelogTopic} does not exist; run "lull topics create"`);
-    if (input !== changelog) {
-      throw new FatalError(
-        `${inputTopic} has ${input} partitions and ${changelogTopic} ${changelog}: they must be the same; "lull topics check" says more`,
-      );
-    }
-    return input;
+    this.#stopForgetting = this.#local.forgetRegularly(() => this.#inUse(), observer, stage.name);
   }
 
   #onGeneration(generation: Generation): void {
@@ -152,12 +136,21 @@ export class Worker {
       `${stage.name}: generation ${generationId}, partitions ${partitions.join(', ') || 'none'}${list('standbys', standbys)}${list('warm-ups', warmups)}`,
     );
     observer.assigned(partitions);
-    this.#close([...this.#keepers.values()].filter(({ partition }) => !isNext || !partitions.includes(partition)));
+    const leaving = [...this.#keepers.values()].filter(({ partition }) => !partitions.includes(partition));
+    this.#close(isNext ? leaving : [...this.#keepers.values()]);
+    if (stage.drains === true && leaving.length > 0) this.#rejoinOnceClosed(leaving);
     this.#close([...this.#standbys.values()].filter(({ partition }) => !following.has(partition)));
     for (const partition of partitions) if (!this.#keepers.has(partition)) this.#keepers.set(partition, this.#keep(partition));
     for (const partition of following) if (!this.#standbys.has(partition)) this.#standbys.set(partition, this.#follow(partition));
     this.#warmups.begin(warmups);
     if (bounded === true) this.#endWhenAllFinished(generation);
+  }
+
+  /** Until then, what moves away from here is given to nobody. */
+  #rejoinOnceClosed(leaving: readonly Keeper[]): void {
+    void Promise.all(leaving.map((keeper) => this.#closing.get(keeper))).then(() => {
+      if (!this.#stopping) this.#membership.rejoin();
+    });
   }
 
   #endWhenAllFinished(generation: Generation): void {
@@ -218,34 +211,27 @@ export class Worker {
   }
 
   #state(): Buffer {
+    const { host = hostname(), stage } = this.#options;
     const { generationId, partitions } = this.#generation;
-    const following = [...this.#standbys.keys()];
-    return encodeMemberState({
-      ...{ generationId, owned: partitions, following, offsets: this.#local.offsets },
-      host: this.#options.host ?? hostname(),
-    });
+    const closing = [...this.#closing.keys()].flatMap((one) => (one instanceof Keeper ? [one.partition] : []));
+    // What is still being closed is not free for others, where they would wait for it.
+    const owned = stage.drains === true ? [...new Set([...partitions, ...closing])] : partitions;
+    return encodeMemberState({ generationId, owned, following: [...this.#standbys.keys()], offsets: this.#local.offsets, host });
   }
 
-  #forgetLater(): void {
-    const { clock, observer, stage } = this.#options;
-    this.#cancelForget = clock.at(clock.nowMs() + FORGET_EVERY_MS, () => {
-      const inUse = new Set([
-        ...this.#keepers.keys(),
-        ...this.#standbys.keys(),
-        ...[...this.#closing.keys()].map(({ partition }) => partition),
-      ]);
-      this.#local.forget(inUse).then(
-        (forgotten) => {
-          if (forgotten.length > 0)
-            observer.note(
-              'info',
-              `${stage.name}: deleted from this disk, as they were not used here for a day: partitions ${forgotten.join(', ')}`,
-            );
-        },
-        (thrown: unknown) =>
-          observer.note('warn', `${stage.name}: partitions that are not used here could not be deleted: ${toError(thrown).message}`),
-      );
-      this.#forgetLater();
-    });
+  #inUse(): ReadonlySet<number> {
+    const closing = [...this.#closing.keys()].map(({ partition }) => partition);
+    return new Set([...this.#keepers.keys(), ...this.#standbys.keys(), ...closing]);
   }
+}
+
+/** How many partitions the input has, and the changelog. @throws FatalError where one of them is missing, or has another number */
+async function partitionsOf(admin: LogAdmin, { inputTopic, changelogTopic }: Stage): Promise<number> {
+  const [input, changelog] = await Promise.all([admin.partitions(inputTopic), admin.partitions(changelogTopic)]);
+  if (input === undefined) throw new FatalError(`topic ${inputTopic} does not exist; run "lull topics create"`);
+  if (changelog === undefined) throw new FatalError(`topic ${changelogTopic} does not exist; run "lull topics create"`);
+  if (input === changelog) return input;
+  throw new FatalError(
+    `${inputTopic} has ${input} partitions and ${changelogTopic} ${changelog}: they must be the same; "lull topics check" says more`,
+  );
 }

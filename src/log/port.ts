@@ -117,7 +117,7 @@ export interface MemberShare {
   readonly userData: Buffer;
 }
 
-/** Shares all partitions (0 to `partitionCount` - 1) out over the members: each partition to exactly one. */
+/** Shares the partitions (0 to `partitionCount` - 1) out over the members: each partition to at most one. */
 export type Assign = (members: readonly GroupMember[], partitionCount: number) => readonly MemberShare[];
 
 /** Group membership, and nothing else: no reading, no committing. */

@@ -40,6 +40,7 @@ export function createSenderStage(options: SenderStageOptions): Stage {
     changelogTopic: topics.state,
     tables: [COMMAND_TABLE, ...INDEX_TABLES, AHEAD_TABLE],
     stateVersion: STATE_VERSION,
+    drains: true,
     createTask: (context) => new SenderTask(taskOptions, context),
   };
 }

@@ -254,6 +254,21 @@ describe('over the life of a group', () => {
     }
   });
 
+  test("where partitions are released first, those that move are nobody's for one generation, and all others stay", () => {
+    fc.assert(
+      fc.property(groups, ({ members, partitionCount, standbys }) => {
+        const view = viewOf(members, partitionCount);
+        const atOnce = assign(members, partitionCount, { standbys });
+        const released = assign(members, partitionCount, { standbys, releaseFirst: true });
+        for (const partition of view.partitions) {
+          const owner = view.owner(partition);
+          const moves = owner !== undefined && ownerOf(atOnce, partition) !== owner;
+          expect(ownerOf(released, partition)).toBe(moves ? undefined : ownerOf(atOnce, partition));
+        }
+      }),
+    );
+  });
+
   test('a build that says nothing gets its part at once, and nothing to follow', () => {
     const state = { generationId: 5, owned: [0, 1, 2, 3], following: [], host: 'h', offsets: new Map([0, 1, 2, 3].map((p) => [p, MUCH])) };
     const assigned = assign(

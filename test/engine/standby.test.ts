@@ -2,7 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { ACCEPTABLE_LAG } from '../../src/engine/assign.ts';
 import { META_TABLE } from '../../src/engine/checkpoint.ts';
+import { systemClock } from '../../src/engine/clock.ts';
 import { silentObserver, type EngineObserver } from '../../src/engine/observer.ts';
+import type { Stage } from '../../src/engine/stage.ts';
 import { Worker, type WorkerOptions } from '../../src/engine/worker.ts';
 import { createMemoryBroker, type MemoryBroker } from '../../src/log/memory/broker.ts';
 import type { Log } from '../../src/log/port.ts';
@@ -117,6 +119,7 @@ async function counted(records: number): Promise<Map<string, number[]>> {
   return counts;
 }
 
+const eventually = <T>(get: () => T) => expect.poll(get, { timeout: 30_000, interval: 20 });
 const upTo = (count: number): number[] => Array.from({ length: count }, (_, i) => i + 1);
 const total = (process: Process): number => process.restored.reduce((sum, { rows }) => sum + rows, 0);
 
@@ -126,14 +129,14 @@ describe('a standby', () => {
     await produce(50);
     await counted(50 * PARTITIONS);
     const b = start({ standbys: 1 });
-    await expect.poll(() => [a.owned().length, b.owned().length, a.following.size, b.following.size]).toEqual([2, 2, 2, 2]);
+    await eventually(() => [a.owned().length, b.owned().length, a.following.size, b.following.size]).toEqual([2, 2, 2, 2]);
     expect([...b.following.keys()]).toEqual(a.owned());
     await produce(50);
     await counted(100 * PARTITIONS);
-    await expect.poll(() => [...b.following.values()]).toEqual([0, 0]);
+    await eventually(() => [...b.following.values()]).toEqual([0, 0]);
     b.restored.length = 0;
     await a.stop();
-    await expect.poll(() => b.restored.length).toBe(2);
+    await eventually(() => b.restored.length).toBe(2);
     // The marker of the last transaction, and what one look at the changelog is behind.
     expect(total(b)).toBeLessThanOrEqual(4);
     await produce(1);
@@ -147,8 +150,8 @@ describe('a standby', () => {
     const b = start({ standbys: 1, store: stores[1] });
     await produce(20, 3);
     await counted(20 * 3 * PARTITIONS);
-    await expect.poll(() => [a.following.size, b.following.size]).toEqual([2, 2]);
-    await expect.poll(() => [...a.following.values(), ...b.following.values()]).toEqual([0, 0, 0, 0]);
+    await eventually(() => [a.following.size, b.following.size]).toEqual([2, 2]);
+    await eventually(() => [...a.following.values(), ...b.following.values()]).toEqual([0, 0, 0, 0]);
     await Promise.all([a.stop(), b.stop()]);
     for (let partition = 0; partition < PARTITIONS; partition++) {
       const [one, other] = [await stores[0].open(partition), await stores[1].open(partition)];
@@ -168,8 +171,8 @@ describe('a standby', () => {
     await log.admin.deleteRecords(stage.changelogTopic, new Map([...ends].map(([partition, { end }]) => [partition, end - 2])));
     // Its disk ends before the changelog begins.
     const b = start({ standbys: 1 });
-    await expect.poll(() => [a.following.size, b.following.size]).toEqual([2, 2]);
-    await expect.poll(() => [...b.following.values()]).toEqual([0, 0]);
+    await eventually(() => [a.following.size, b.following.size]).toEqual([2, 2]);
+    await eventually(() => [...b.following.values()]).toEqual([0, 0]);
     expect(b.owned()).toHaveLength(2);
   });
 
@@ -193,7 +196,7 @@ describe('a standby', () => {
     await produce(2);
     await counted(2 * PARTITIONS);
     const damaged = (b = start({ standbys: 1, store }));
-    await expect.poll(() => damaged.following.size).toBe(2);
+    await eventually(() => damaged.following.size).toBe(2);
     await produce(5);
     await expect(damaged.ended).rejects.toThrow(StoreCorruptError);
   });
@@ -207,10 +210,10 @@ describe('a partition with much state', () => {
     await produce(1, keys);
     await counted(keys * PARTITIONS);
     const b = start();
-    await expect.poll(() => b.notes.some((note) => /partitions none, warm-ups \d, \d$/.test(note))).toBe(true);
+    await eventually(() => b.notes.some((note) => /partitions none, warm-ups \d, \d$/.test(note))).toBe(true);
     expect(a.owned()).toHaveLength(PARTITIONS);
-    await expect.poll(() => [a.owned().length, b.owned().length], { timeout: 30_000 }).toEqual([2, 2]);
-    await expect.poll(() => b.restored.length).toBe(2);
+    await eventually(() => [a.owned().length, b.owned().length]).toEqual([2, 2]);
+    await eventually(() => b.restored.length).toBe(2);
     expect(total(b)).toBeLessThan(10);
     await produce(1, 100);
     const counts = await counted((keys + 100) * PARTITIONS);
@@ -220,27 +223,65 @@ describe('a partition with much state', () => {
   test('goes back to the disk that has it after a restart, and what stayed elsewhere did not stop', async () => {
     const disks = [newStore(), newStore()] as const;
     const [a, b] = [start({ store: disks[0] }), start({ store: disks[1] })];
-    await expect.poll(() => [a.owned().length, b.owned().length]).toEqual([2, 2]);
+    await eventually(() => [a.owned().length, b.owned().length]).toEqual([2, 2]);
     await produce(30, 3);
     await counted(30 * 3 * PARTITIONS);
     const before = [a.owned(), b.owned()];
     b.restored.length = 0;
     await a.stop();
-    await expect.poll(() => b.owned().length).toBe(PARTITIONS);
+    await eventually(() => b.owned().length).toBe(PARTITIONS);
     const again = start({ store: disks[0] });
-    await expect.poll(() => [again.owned(), b.owned()]).toEqual(before);
-    await expect.poll(() => again.restored.length).toBe(2);
+    await eventually(() => [again.owned(), b.owned()]).toEqual(before);
+    await eventually(() => again.restored.length).toBe(2);
     // Only the partitions of the one that was away were opened anew by the other.
     expect(b.restored.map(({ partition }) => partition).sort()).toEqual(before[0]);
   });
 });
 
+test('a stage that drains finishes what it has begun before another process begins with its partition', async () => {
+  const began: number[] = [];
+  const [stopping, drained] = [Promise.withResolvers<undefined>(), Promise.withResolvers<undefined>()];
+  const slow: Stage = {
+    ...stage,
+    drains: true,
+    createTask(context) {
+      const real = stage.createTask(context);
+      return new Proxy(real, {
+        get(target, name) {
+          if (name === 'start') began.push(context.partition);
+          if (name === 'stop')
+            return async (...args: Parameters<typeof real.stop>) => {
+              stopping.resolve(undefined);
+              await drained.promise;
+              await real.stop(...args);
+            };
+          const value: unknown = Reflect.get(target, name);
+          return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+        },
+      });
+    },
+  };
+  const a = start({ stage: slow, clock: systemClock });
+  await eventually(() => began.length).toBe(PARTITIONS);
+  const b = start({ stage: slow, clock: systemClock });
+  await stopping.promise;
+  // Another generation, in the middle of it, gives it to nobody either.
+  const c = start({ stage: slow, clock: systemClock });
+  await eventually(() => c.notes.some((note) => note.includes('generation'))).toBe(true);
+  expect([a.owned().length, b.owned().length, c.owned().length].reduce((x, y) => x + y)).toBeLessThan(PARTITIONS);
+  expect(began).toHaveLength(PARTITIONS);
+  drained.resolve(undefined);
+  await eventually(() => [a, b, c].map(({ owned }) => owned().length).sort()).toEqual([1, 1, 2]);
+  await produce(1);
+  for (const counts of (await counted(PARTITIONS)).values()) expect(counts).toEqual([1]);
+});
+
 test('who knows the id of the process that died takes its place in the group, and tells its own', async () => {
   const ids: (string | undefined)[] = [];
   const first = start({ onMemberId: (memberId) => ids.push(memberId) });
-  await expect.poll(() => first.owned().length).toBe(PARTITIONS);
+  await eventually(() => first.owned().length).toBe(PARTITIONS);
   const second = start({ onMemberId: (memberId) => ids.push(memberId), predecessor: ids[0]! });
-  await expect.poll(() => second.owned().length).toBe(PARTITIONS);
+  await eventually(() => second.owned().length).toBe(PARTITIONS);
   expect(ids).toEqual([ids[0], ids[0]]);
   await second.stop();
   expect(ids).toEqual([ids[0], ids[0], undefined]);

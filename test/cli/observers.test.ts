@@ -1,8 +1,8 @@
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { engineObserver, processorObserver } from '../../src/cli/observers.ts';
 import { Health } from '../../src/telemetry/health.ts';
 import { noLogger, type Logger } from '../../src/telemetry/logger.ts';
-import { noMetrics } from '../../src/telemetry/metrics.ts';
+import { createMetrics, noMetrics } from '../../src/telemetry/metrics.ts';
 
 describe('readiness', () => {
   it('comes with the group and with every partition that was given, and goes while one of them is down', () => {
@@ -25,6 +25,56 @@ describe('readiness', () => {
     expect(problem()).toBe('partition 0 is waiting to start');
     observer.assigned([2]);
     expect(problem()).toBeUndefined();
+  });
+});
+
+describe('a restore', () => {
+  afterEach(() => vi.useRealTimers());
+
+  it('says how far it is and how long it will take, every two seconds per partition, and that it is done', async () => {
+    vi.useFakeTimers();
+    const said: string[] = [];
+    const logger: Logger = { ...noLogger, info: (fields, message) => void said.push(`${JSON.stringify(fields)} ${message}`) };
+    const registry = createMetrics({ prefix: 'lull' });
+    const observer = engineObserver('processor', registry.metrics, logger, new Health());
+    for (let seconds = 0; seconds <= 5; seconds++) {
+      for (const partition of [0, 1])
+        observer.restoring(partition, {
+          from: 100,
+          position: 100 + seconds * 100,
+          end: 1_100,
+          rows: seconds * 50,
+          bytes: seconds * 1e6,
+          seconds,
+        });
+      vi.advanceTimersByTime(1_000);
+    }
+    expect(said).toHaveLength(4);
+    expect(said[2]).toBe(
+      '{"stage":"processor","partition":0,"rows":200,"bytes":4000000,"position":500,"end":1100} ' +
+        'restoring: 40 %, 4.0 of about 10.0 MB, 50 rows/s, 6 s left',
+    );
+    expect(await registry.render()).toMatch(/lull_restore_remaining_records\{[^}]*partition="1"[^}]*\} 500\n/);
+    observer.restored(0, { rows: 500, bytes: 1e7, seconds: 10 });
+    expect(said.at(-1)).toBe('{"stage":"processor","partition":0,"rows":500,"bytes":10000000,"seconds":10} restored');
+    const after = await registry.render();
+    expect(after).not.toMatch(/lull_restore_remaining_records\{[^}]*partition="0"/);
+    expect(after).toMatch(/lull_restored_bytes_total\{[^}]*\} 10000000\n/);
+  });
+});
+
+describe('a standby', () => {
+  it('shows how far it is behind, says once that it has caught up, and disappears with its partition', async () => {
+    const said: string[] = [];
+    const logger: Logger = { ...noLogger, info: (_, message) => void said.push(message) };
+    const registry = createMetrics({ prefix: 'lull' });
+    const observer = engineObserver('processor', registry.metrics, logger, new Health());
+    for (const lag of [900, 0, 3, 0]) observer.standby(4, lag);
+    observer.standby(4, 7);
+    expect(said).toEqual(['standby: has caught up']);
+    expect(await registry.render()).toMatch(/lull_standby_lag_records\{[^}]*partition="4"[^}]*\} 7\n/);
+    observer.standby(4, undefined);
+    expect(await registry.render()).not.toMatch(/lull_standby_lag_records\{/);
   });
 });
 

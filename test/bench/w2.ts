@@ -60,7 +60,7 @@ interface Setting {
 
 const PARTITIONS = 4;
 const PING_EVERY = 100;
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 60_000;
 const say = (line: string): void => void process.stderr.write(`${line}\n`);
 
 export async function run(args: readonly string[], signal: AbortSignal): Promise<void> {

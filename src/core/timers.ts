@@ -13,7 +13,7 @@ export function matchTimerId(match: Match): string {
 }
 
 /** Every timer of a user: the index of timers is exactly this, over all users. */
-export function timersOf(state: Pick<UserState, 'session' | 'tidyAtMs' | 'matches'>): readonly Timer[] {
+export function timersOf(state: UserState): readonly Timer[] {
   const timers: Timer[] = [];
   if (state.session !== null) timers.push({ dueMs: state.session.closeTimerMs, id: SESSION_TIMER });
   if (state.tidyAtMs !== null) timers.push({ dueMs: state.tidyAtMs, id: TIDY_TIMER });
@@ -21,44 +21,20 @@ export function timersOf(state: Pick<UserState, 'session' | 'tidyAtMs' | 'matche
   return timers;
 }
 
-export interface TimerChanges {
-  readonly removed: readonly Timer[];
-  readonly added: readonly Timer[];
+/** When the first of a user's timers is due; null where there is none. Asked for every event: nothing is made for it. */
+export function nextDueMs({ session, tidyAtMs, matches }: UserState): number | null {
+  let dueMs = session === null ? Infinity : session.closeTimerMs;
+  if (tidyAtMs !== null && tidyAtMs < dueMs) dueMs = tidyAtMs;
+  for (const match of matches) if (match.dueMs < dueMs) dueMs = match.dueMs;
+  return dueMs === Infinity ? null : dueMs;
 }
 
-/** Timers that came and went between two states of one user; null where none did. Most events change none: this costs them three comparisons. */
-export function timerChanges(before: UserState, after: UserState): TimerChanges | null {
-  const closeBeforeMs = before.session === null ? null : before.session.closeTimerMs;
-  const closeMs = after.session === null ? null : after.session.closeTimerMs;
-  if (before.matches === after.matches && before.tidyAtMs === after.tidyAtMs && closeBeforeMs === closeMs) return null;
-  const removed: Timer[] = [];
-  const added: Timer[] = [];
-  if (closeBeforeMs !== closeMs) {
-    if (closeBeforeMs !== null) removed.push({ dueMs: closeBeforeMs, id: SESSION_TIMER });
-    if (closeMs !== null) added.push({ dueMs: closeMs, id: SESSION_TIMER });
-  }
-  if (before.tidyAtMs !== after.tidyAtMs) {
-    if (before.tidyAtMs !== null) removed.push({ dueMs: before.tidyAtMs, id: TIDY_TIMER });
-    if (after.tidyAtMs !== null) added.push({ dueMs: after.tidyAtMs, id: TIDY_TIMER });
-  }
-  if (before.matches !== after.matches) {
-    pushMatchTimers(removed, before.matches, after.matches);
-    pushMatchTimers(added, after.matches, before.matches);
-  }
-  return removed.length + added.length === 0 ? null : { removed, added };
-}
-
-/** Timers of matches that the others do not have, neither the match nor one that is due with it. */
-function pushMatchTimers(into: Timer[], matches: readonly Match[], others: readonly Match[]): void {
-  for (const match of matches) {
-    if (others.includes(match)) continue;
-    const id = matchTimerId(match);
-    if (!others.some((other) => other.dueMs === match.dueMs && matchTimerId(other) === id)) into.push({ dueMs: match.dueMs, id });
-  }
-}
-
-export function isSameTimer(a: Timer, b: Timer): boolean {
-  return a.dueMs === b.dueMs && a.id === b.id;
+/** The timer that fires next: the one that is due first, of several the first by id. */
+export function nextTimer(state: UserState): Timer | null {
+  let next: Timer | null = null;
+  for (const timer of timersOf(state))
+    if (next === null || timer.dueMs < next.dueMs || (timer.dueMs === next.dueMs && timer.id < next.id)) next = timer;
+  return next;
 }
 
 /** The state without one timer and what hangs on it: for a timer whose firing fails, which would fail at every tick. */

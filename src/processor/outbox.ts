@@ -18,6 +18,8 @@ export class Outbox {
   readonly #topics: ProcessorTopics;
   readonly #partition: number;
   records: OutRecord[] = [];
+  /** Of the records' values. */
+  bytes = 0;
 
   constructor(codec: Codec, topics: ProcessorTopics, partition: number) {
     this.#codec = codec;
@@ -54,15 +56,17 @@ export class Outbox {
   }
 
   take(records: readonly OutRecord[]): void {
-    this.records.push(...records);
+    for (const record of records) this.add(record);
   }
 
   add(record: OutRecord): void {
     this.records.push(record);
+    this.bytes += record.value?.length ?? 0;
   }
 
   /** The next batch fills a new list: a commit may still hold this one. */
   clear(): void {
     this.records = [];
+    this.bytes = 0;
   }
 }

@@ -1,9 +1,9 @@
 import type { Codec } from '../avro/codec.ts';
 import { ReservedEventError } from '../core/reserved.ts';
 import type { Event } from '../core/event.ts';
-import type { UserState } from '../core/state.ts';
+import type { Timer, UserState } from '../core/state.ts';
 import { isEmpty, NO_EFFECTS, type Step } from '../core/step.ts';
-import { isSameTimer, timerChanges, timersOf, withoutTimer } from '../core/timers.ts';
+import { nextDueMs, timersOf, withoutTimer } from '../core/timers.ts';
 import { toError } from '../engine/errors.ts';
 import type { InputPosition, Output, Row } from '../engine/stage.ts';
 import type { LogRecord, TopicPartition } from '../log/port.ts';
@@ -11,19 +11,28 @@ import type { PartitionStore, StoreOp } from '../store/port.ts';
 import { deadLetter, type Refusal } from '../engine/dead-letter.ts';
 import { Outbox, type ProcessorTopics } from './outbox.ts';
 import { Tally } from './tally.ts';
-import { compareTimers, indexOps, parseRow, timerKey, TIMER_TABLE, type UserTimer } from './timer-index.ts';
+import { compareDue, dueKey, indexOps, parseDueKey, TIMER_TABLE, type DueUser } from './timer-index.ts';
 import { TimerQueue } from './timer-queue.ts';
 import { encodeUserState } from './user-state-codec.ts';
 import { Users, type User } from './users.ts';
 
 /** A row or a command over this is refused: its record is rolled back alone. */
 export const MAX_ROW_BYTES = 256 * 1024;
-/** A transaction ends early at so many changed users and records. */
+/** A transaction ends early at so many changed users and records, */
 const MAX_CHANGES = 10_000;
+/** or at so many bytes of them. */
+const MAX_BYTES = 16 * 1024 * 1024;
 
-/** A user's row has grown over `MAX_ROW_BYTES`, which only shows when it is encoded. */
-export class RowTooLargeError extends Error {
-  override readonly name = 'RowTooLargeError';
+/** A user's row has grown over `MAX_ROW_BYTES`, or cannot be kept at all, which only shows when it is encoded. */
+export class RowError extends Error {
+  override readonly name = 'RowError';
+  /** The dead letter's. */
+  readonly reason: 'row_too_large' | 'step_failed';
+
+  constructor(reason: RowError['reason'], message: string) {
+    super(message);
+    this.reason = reason;
+  }
 }
 
 export interface OverlayOptions {
@@ -54,31 +63,42 @@ export class Overlay {
   careful = false;
   readonly #options: OverlayOptions;
   readonly #outbox: Outbox;
+  /** Of what has been added to rows. */
+  #inputBytes = 0;
 
   constructor(options: OverlayOptions) {
     this.#options = options;
     this.users = new Users(options);
-    this.timers = new TimerQueue((from, limit) => this.#loadTimers(from, limit));
+    this.timers = new TimerQueue((from, limit) => this.#loadDue(from, limit));
     this.#outbox = new Outbox(options.codec, options.topics, options.source.partition);
   }
 
   get full(): boolean {
-    return this.users.changed.length + this.#outbox.records.length >= MAX_CHANGES;
+    return (
+      this.users.changed.length + this.#outbox.records.length >= MAX_CHANGES ||
+      this.users.changedBytes + this.#inputBytes + this.#outbox.bytes >= MAX_BYTES
+    );
   }
 
   /** A step caused by a record. */
   event(record: LogRecord, user: User, run: () => Step): void {
-    const refusal = this.#try(user, run, null, record.value?.length ?? 0);
+    const refusal = this.#try(user, run, record.value?.length ?? 0);
     if (refusal !== null) this.refuse(record, refusal);
   }
 
-  /** A step caused by a timer that has left the queue. One that fails is disarmed with its dead letter, or it would fail at every tick. */
-  timer(record: LogRecord, user: User, timer: UserTimer, run: () => Step): void {
-    const refusal = this.#try(user, run, timer, 0);
+  /** A step caused by a timer. One that fails is disarmed with its dead letter, or it would fail at every tick. */
+  timer(record: LogRecord, user: User, timer: Timer, run: () => Step): void {
+    const fire = (): Step => {
+      const step = run();
+      if (timersOf(step.state).some(({ dueMs, id }) => dueMs === timer.dueMs && id === timer.id))
+        throw new Error(`the timer ${timer.id} has fired and is still armed`);
+      return step;
+    };
+    const refusal = this.#try(user, fire, 0);
     if (refusal === null) return;
-    this.#apply(user, withoutTimer(user.state, timer), timer, user.rowBytes);
+    this.#apply(user, withoutTimer(user.state, timer), user.rowBytes);
     const { offset, timestampMs } = record;
-    this.refuse({ offset, timestampMs, key: Buffer.from(timer.userId), value: null }, { ...refusal, reason: `timer_${refusal.reason}` });
+    this.refuse({ offset, timestampMs, key: Buffer.from(user.userId), value: null }, { ...refusal, reason: `timer_${refusal.reason}` });
   }
 
   /** Puts an event where its key belongs; that partition's task takes it from there, in the order of its forward. */
@@ -99,7 +119,7 @@ export class Overlay {
     this.tally.refused.push(refusal.reason);
   }
 
-  /** @throws RowTooLargeError: roll back and go again carefully */
+  /** @throws RowError: roll back and go again carefully */
   output(position: InputPosition): Output {
     const rows: Row[] = [];
     const derived: StoreOp[] = [];
@@ -108,8 +128,7 @@ export class Overlay {
       const value = isEmpty(state) ? null : encodeRow(state);
       this.users.measured(user, value?.length ?? 0);
       rows.push({ key: Buffer.from(userId), value });
-      const changes = before === null ? null : timerChanges(before, state);
-      if (changes !== null) derived.push(...indexOps(userId, changes));
+      if (before !== null) derived.push(...indexOps(userId, nextDueMs(before), nextDueMs(state)));
     }
     return { rows, records: this.#outbox.records, derived, position };
   }
@@ -117,6 +136,7 @@ export class Overlay {
   committed(): void {
     this.users.committed();
     this.#outbox.clear();
+    this.#inputBytes = 0;
     this.tally.clear();
   }
 
@@ -124,61 +144,56 @@ export class Overlay {
     this.users.rollback();
     this.timers.reset();
     this.#outbox.clear();
+    this.#inputBytes = 0;
     this.tally.clear();
   }
 
-  #try(user: User, run: () => Step, fired: UserTimer | null, inputBytes: number): Refusal | null {
+  #try(user: User, run: () => Step, inputBytes: number): Refusal | null {
+    this.#inputBytes += inputBytes;
     try {
       const { state, effects } = run();
       const records = effects === NO_EFFECTS ? [] : this.#outbox.encode(effects);
       for (const { topic, value } of records) {
         if ((value?.length ?? 0) > MAX_ROW_BYTES)
-          throw new RowTooLargeError(`it makes a record of ${value?.length ?? 0} bytes for ${topic}`);
+          throw new RowError('row_too_large', `it makes a record of ${value?.length ?? 0} bytes for ${topic}`);
       }
       let rowBytes = user.rowBytes + this.#options.rowGrowth(inputBytes);
       if (this.careful || rowBytes > MAX_ROW_BYTES) rowBytes = encodeRow(state).length;
       // First what can still throw (a due time that is no whole number has no key).
-      this.#apply(user, state, fired, rowBytes);
+      this.#apply(user, state, rowBytes);
       this.#outbox.take(records);
       this.tally.effects(effects);
       return null;
     } catch (thrown) {
       const error = toError(thrown);
       if (error instanceof ReservedEventError) return { reason: 'reserved_event', detail: error.message };
-      return { reason: error instanceof RowTooLargeError ? 'row_too_large' : 'step_failed', detail: error.message };
+      return { reason: error instanceof RowError ? error.reason : 'step_failed', detail: error.message };
     }
   }
 
-  #apply(user: User, state: UserState, fired: UserTimer | null, rowBytes: number): void {
+  #apply(user: User, state: UserState, rowBytes: number): void {
     const { userId, state: before } = user;
     if (state === before) return;
-    const changes = timerChanges(before, state);
-    for (const { dueMs } of changes?.added ?? [])
-      if (!Number.isSafeInteger(dueMs)) throw new Error(`it arms a timer that is due at ${dueMs}`);
+    const dueMs = nextDueMs(state);
+    if (dueMs !== null && !Number.isSafeInteger(dueMs)) throw new Error(`it arms a timer that is due at ${dueMs}`);
     this.users.set(user, state, rowBytes);
-    if (changes !== null) {
-      for (const timer of changes.removed) {
-        // The timer that fires has left the queue already.
-        if (fired === null || !isSameTimer(timer, fired)) this.timers.disarm({ userId, dueMs: timer.dueMs, id: timer.id });
-      }
-      for (const { dueMs, id } of changes.added) this.timers.arm({ userId, dueMs, id });
-    }
+    if (dueMs !== nextDueMs(before)) this.timers.move(userId, dueMs);
     this.tally.sessionsOpened += state.lifetime.sessions - before.lifetime.sessions;
   }
 
-  /** The index as the batch sees it: the store's rows without changed users, and the changed users' timers. */
-  async #loadTimers(from: UserTimer | null, limit: number): Promise<{ timers: UserTimer[]; last: UserTimer | null }> {
-    const range = from === null ? {} : { gte: behind(timerKey(from)) };
-    const rows = (await this.#options.store.scan(TIMER_TABLE, { ...range, limit })).map(({ key, value }) => parseRow(key, value));
-    const last = rows.length < limit ? null : (rows.at(-1) ?? null);
-    const timers = rows.filter(({ userId }) => (this.users.get(userId)?.before ?? null) === null);
+  /** The index as the batch sees it: the store's entries without changed users, and the changed users'. */
+  async #loadDue(from: DueUser | null, limit: number): Promise<{ users: DueUser[]; last: DueUser | null }> {
+    const range = from === null ? {} : { gte: behind(dueKey(from)) };
+    const entries = (await this.#options.store.scan(TIMER_TABLE, { ...range, limit })).map(({ key }) => parseDueKey(key));
+    const last = entries.length < limit ? null : (entries.at(-1) ?? null);
+    const users = entries.filter(({ userId }) => (this.users.get(userId)?.before ?? null) === null);
     for (const { userId, state } of this.users.changed) {
-      for (const { dueMs, id } of timersOf(state)) {
-        const timer = { userId, dueMs, id };
-        if ((from === null || compareTimers(timer, from) > 0) && (last === null || compareTimers(timer, last) <= 0)) timers.push(timer);
-      }
+      const dueMs = nextDueMs(state);
+      if (dueMs === null) continue;
+      const user = { userId, dueMs };
+      if ((from === null || compareDue(user, from) > 0) && (last === null || compareDue(user, last) <= 0)) users.push(user);
     }
-    return { timers, last };
+    return { users, last };
   }
 }
 
@@ -188,8 +203,14 @@ function behind(key: Buffer): Buffer {
 }
 
 function encodeRow(state: UserState): Buffer {
-  const row = encodeUserState(state);
+  let row;
+  try {
+    row = encodeUserState(state);
+  } catch (error) {
+    if (error instanceof RangeError) throw new RowError('step_failed', `it makes a user row that cannot be kept: ${error.message}`);
+    throw error;
+  }
   if (row.length > MAX_ROW_BYTES)
-    throw new RowTooLargeError(`it makes a user row of ${row.length} bytes, at most ${MAX_ROW_BYTES} are kept`);
+    throw new RowError('row_too_large', `it makes a user row of ${row.length} bytes, at most ${MAX_ROW_BYTES} are kept`);
   return row;
 }

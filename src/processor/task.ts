@@ -1,9 +1,8 @@
 import type { Codec } from '../avro/codec.ts';
 import type { Event } from '../core/event.ts';
 import type { Program } from '../core/program.ts';
-import { emptyState, onEvent, onTimer } from '../core/step.ts';
-import type { UserState } from '../core/state.ts';
-import { timerChanges } from '../core/timers.ts';
+import { onEvent, onTimer } from '../core/step.ts';
+import { nextDueMs, nextTimer } from '../core/timers.ts';
 import { FatalError, StateLostError, toError } from '../engine/errors.ts';
 import type { Commit, InputPosition, Row, StageTask, TaskContext } from '../engine/stage.ts';
 import type { LogRecord, TopicPartition } from '../log/port.ts';
@@ -11,15 +10,17 @@ import type { StoreOp } from '../store/port.ts';
 import { readInput, type Input } from './input.ts';
 import type { ProcessorObserver } from './observer.ts';
 import type { ProcessorTopics } from './outbox.ts';
-import { Overlay, RowTooLargeError } from './overlay.ts';
+import { Overlay, RowError } from './overlay.ts';
 import { rowGrowthOf } from './row-growth.ts';
 import { Ticker } from './ticker.ts';
 import { indexOps } from './timer-index.ts';
 import { decodeUserState } from './user-state-codec.ts';
 import type { User } from './users.ts';
 
-/** Users loaded ahead of the timers that fire next. */
-const PREFETCH_TIMERS = 256;
+/** Users loaded ahead of their timers, which fire next. */
+const PREFETCH_USERS = 256;
+/** Historical input: timers that fire between two looks at the transaction's size. */
+const MAX_FIRED_AT_ONCE = 256;
 
 export interface ProcessorTaskOptions {
   readonly program: Program;
@@ -84,16 +85,15 @@ export class ProcessorTask implements StageTask {
     const { topics } = this.#options;
     return rows.flatMap(({ key, value }, i) => {
       const userId = key.toString('utf8');
-      const state = (row: Buffer | null): UserState => (row === null ? emptyState(userId) : decodeUserState(row, userId));
-      let before: UserState;
+      const dueOf = (row: Buffer | null): number | null => (row === null ? null : nextDueMs(decodeUserState(row, userId)));
+      let beforeMs: number | null;
       try {
-        before = state(previous[i] ?? null);
+        beforeMs = dueOf(previous[i] ?? null);
       } catch (cause) {
         throw new StateLostError(`the local store has ${toError(cause).message}`, { cause });
       }
       try {
-        const changes = timerChanges(before, state(value));
-        return changes === null ? [] : indexOps(userId, changes);
+        return indexOps(userId, beforeMs, dueOf(value));
       } catch (cause) {
         throw new FatalError(`${topics.state}-${this.#context.partition} has ${toError(cause).message}`, { cause });
       }
@@ -182,12 +182,12 @@ export class ProcessorTask implements StageTask {
     await this.#commit(commit, nextOffset);
   }
 
-  /** Again from the last commit where a row has grown too large, finding the step that did it. */
+  /** Again from the last commit where a row cannot be kept, finding the step that did it. */
   async #orCarefully(take: () => Promise<void>): Promise<void> {
     try {
       await take();
     } catch (error) {
-      if (!(error instanceof RowTooLargeError)) throw error;
+      if (!(error instanceof RowError)) throw error;
       this.#overlay.rollback();
       this.#nowMs = this.#committed.nowMs;
       this.#overlay.careful = true;
@@ -225,7 +225,7 @@ export class ProcessorTask implements StageTask {
       const next = timers.peek();
       if (next === undefined || next.dueMs >= horizonMs) return;
       this.#nowMs = Math.max(this.#nowMs, next.dueMs);
-      await this.#fire(record, next.dueMs, PREFETCH_TIMERS, next.dueMs);
+      await this.#fire(record, next.dueMs, MAX_FIRED_AT_ONCE, next.dueMs);
       if (this.#overlay.full) await this.#commit(commit, record.offset);
     }
   }
@@ -236,11 +236,15 @@ export class ProcessorTask implements StageTask {
     const { program, historical } = this.#options;
     for (let fired = 0; fired < max; fired++) {
       if (timers.needsLoad) await timers.load();
-      const timer = timers.peek();
-      if (timer === undefined || timer.dueMs > dueMs) return;
-      if (users.get(timer.userId) === undefined) await users.load(timers.ahead(dueMs, PREFETCH_TIMERS).map(({ userId }) => userId));
-      const user = users.get(timer.userId) ?? (await users.loaded(timer.userId));
-      timers.pop();
+      const next = timers.peek();
+      if (next === undefined || next.dueMs > dueMs) return;
+      if (users.get(next.userId) === undefined) await users.load(timers.ahead(dueMs, PREFETCH_USERS).map(({ userId }) => userId));
+      const user = users.get(next.userId) ?? (await users.loaded(next.userId));
+      const timer = nextTimer(user.state);
+      if (timer?.dueMs !== next.dueMs)
+        throw new StateLostError(
+          `the local store's timer index has a user at ${next.dueMs} whose first timer is due at ${timer?.dueMs ?? 'no time'}`,
+        );
       if (historical === null) tally.timerFired((nowMs - timer.dueMs) / 1000);
       this.#overlay.timer(record, user, timer, () => onTimer(user.state, timer, nowMs, program));
     }

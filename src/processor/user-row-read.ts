@@ -1,7 +1,6 @@
 import type { Scalar } from '../core/event.ts';
 import type { Moments } from '../core/moments.ts';
-import type { Consent, Device, LedgerEntry, Match, SessionSnapshot, SessionWindow, Timer, Trigger, UserState } from '../core/state.ts';
-import { timersOf } from '../core/timers.ts';
+import type { Consent, Device, LedgerEntry, Match, SessionSnapshot, SessionWindow, Trigger, UserState } from '../core/state.ts';
 import { CHOICES, OUTCOMES, PERMISSIONS } from './user-row.ts';
 import { DamagedRowError, type RowInput } from './user-row-input.ts';
 
@@ -41,19 +40,6 @@ export function readUserState(row: RowInput, userId: string): UserState {
     entries,
     tidyAtMs,
   };
-}
-
-/** What a row has timers of, and nothing behind it: the matches are the last of them. */
-export function readTimers(row: RowInput): readonly Timer[] {
-  row.time();
-  row.long();
-  row.maybeTime();
-  row.maybeTime();
-  row.maybeTime();
-  const tidyAtMs = row.maybeTime();
-  const session = row.some() ? readSession(row) : null;
-  const matches = readList(row, readMatch);
-  return timersOf({ session, tidyAtMs, matches });
 }
 
 type Read<T> = (row: RowInput) => T;

@@ -1,7 +1,7 @@
-import type { Timer, UserState } from '../core/state.ts';
+import type { UserState } from '../core/state.ts';
 import { RowInput } from './user-row-input.ts';
 import { RowOutput } from './user-row-output.ts';
-import { readTimers, readUserState } from './user-row-read.ts';
+import { readUserState } from './user-row-read.ts';
 import { writeUserState } from './user-row-write.ts';
 
 /**
@@ -29,24 +29,6 @@ export function encodeUserState(state: UserState): Buffer {
 
 /** @throws UserStateFormatError where the version is unknown, or the bytes are cut or damaged */
 export function decodeUserState(bytes: Buffer, userId: string): UserState {
-  return read(bytes, () => {
-    const state = readUserState(row, userId);
-    row.end();
-    return state;
-  });
-}
-
-/**
- * The timers of a row's user, for two thirds of what the whole state costs: a restore asks for no more. What stands behind them is not looked at, so that a
- * row that is damaged there is found by `decodeUserState` only.
- *
- * @throws UserStateFormatError
- */
-export function timersOfRow(bytes: Buffer): readonly Timer[] {
-  return read(bytes, () => readTimers(row));
-}
-
-function read<T>(bytes: Buffer, fields: () => T): T {
   const version = bytes[0];
   if (version !== VERSION)
     throw new UserStateFormatError(
@@ -56,7 +38,9 @@ function read<T>(bytes: Buffer, fields: () => T): T {
     );
   try {
     row.begin(bytes);
-    return fields();
+    const state = readUserState(row, userId);
+    row.end();
+    return state;
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new UserStateFormatError(`a user state of ${bytes.length} bytes that is cut or damaged: ${why}`, { cause });

@@ -43,6 +43,7 @@ export class Users {
   #old = new Map<string, Cached>();
   #changed: Cached[] = [];
   #turnOvers = 0;
+  #changedBytes = 0;
 
   constructor({ store, partitions, cachedUsers }: UsersOptions) {
     this.#store = store;
@@ -71,12 +72,14 @@ export class Users {
   get(userId: string): User | undefined {
     return this.#find(userId);
   }
+
   /** `user` is what `get` has given since the last turn-over. */
   set(user: User, state: UserState, rowBytes: number): void {
     const cached: Cached = user;
     if (cached.before === null) {
       cached.before = cached.state;
       this.#changed.push(cached);
+      this.#changedBytes += cached.rowBytes;
     }
     cached.state = state;
     cached.rowBytes = rowBytes;
@@ -93,10 +96,16 @@ export class Users {
     return this.#changed;
   }
 
+  /** Of their rows, as they were before. */
+  get changedBytes(): number {
+    return this.#changedBytes;
+  }
+
   /** The commit is done: what was changed is now what is. */
   committed(): void {
     for (const user of this.#changed) user.before = null;
     this.#changed = [];
+    this.#changedBytes = 0;
     if (this.#young.size > this.#perGeneration) {
       this.#old = this.#young;
       this.#young = new Map();
@@ -113,6 +122,7 @@ export class Users {
       user.rowBytes = Infinity;
     }
     this.#changed = [];
+    this.#changedBytes = 0;
   }
 
   async #read(userIds: readonly string[]): Promise<void> {

@@ -2,7 +2,7 @@ import type { Event } from '../../src/core/event.ts';
 import type { Program } from '../../src/core/program.ts';
 import type { UserState } from '../../src/core/state.ts';
 import { emptyState, onEvent } from '../../src/core/step.ts';
-import { decodeUserState, encodeUserState, timersOfRow } from '../../src/processor/user-state-codec.ts';
+import { decodeUserState, encodeUserState } from '../../src/processor/user-state-codec.ts';
 import { journeyOf, trackerOf } from '../core/support.ts';
 import { generate, w1 } from '../core/w1.ts';
 
@@ -83,7 +83,6 @@ const each = (of: readonly UserState[], run: (state: UserState, row: Buffer) => 
 };
 const encode = (state: UserState): unknown => encodeUserState(state);
 const decode = (state: UserState, row: Buffer): unknown => decodeUserState(row, state.userId);
-const timers = (_: UserState, row: Buffer): unknown => timersOfRow(row);
 /** Of the heap, apart from the rows' own bytes. The median: a collection in between makes it less than nothing. */
 const allocated = (run: (state: UserState, row: Buffer) => unknown): number => {
   const from = some.map((state) => ({ state, row: encodeUserState(state) }));
@@ -105,7 +104,6 @@ console.log(
     mapLookupNs: Math.round(best(map)),
     encodeNs: { some: each(some, encode), all: each(states, encode), heapBytes: allocated(encode) },
     decodeNs: { some: each(some, decode), all: each(states, decode), heapBytes: allocated(decode) },
-    timersOfRowNs: { some: each(some, timers), all: each(states, timers), heapBytes: allocated(timers) },
     rowBytes: { p50: sizes[sizes.length >> 1], p99: sizes[Math.floor(sizes.length * 0.99)], max: sizes.at(-1) },
   }),
 );

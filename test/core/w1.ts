@@ -3,7 +3,7 @@ import type { SendCommand } from '../../src/core/output.ts';
 import type { Program, Scope } from '../../src/core/program.ts';
 import type { UserState } from '../../src/core/state.ts';
 import { emptyState, onEvent, onTimer } from '../../src/core/step.ts';
-import { timerChanges, timersOf } from '../../src/core/timers.ts';
+import { timersOf } from '../../src/core/timers.ts';
 import { HOUR, MINUTE, PLAIN, START, journeyOf, programOf, trackerOf } from './support.ts';
 
 /** Workload W1 of the peers, as a program: its README's rules (a), (b) and (c). */
@@ -117,10 +117,10 @@ export function replayPartition(
   const commands: SendCommand[] = [];
   let nowMs = 0;
 
-  const take = (userId: string, state: UserState, made: readonly SendCommand[], before: UserState): void => {
+  const take = (userId: string, state: UserState, made: readonly SendCommand[]): void => {
     users.set(userId, state);
     commands.push(...made);
-    for (const { dueMs } of timerChanges(before, state)?.added ?? []) due.set(dueMs, (due.get(dueMs) ?? new Set()).add(userId));
+    for (const { dueMs } of timersOf(state)) due.set(dueMs, (due.get(dueMs) ?? new Set()).add(userId));
   };
   const fire = (untilMs: number): void => {
     for (;;) {
@@ -133,7 +133,7 @@ export function replayPartition(
           const timer = timersOf(before).find((t) => t.dueMs <= dueMs);
           if (timer === undefined) break;
           const step = onTimer(before, timer, Math.max(nowMs, dueMs), program);
-          take(userId, step.state, step.effects.commands, before);
+          take(userId, step.state, step.effects.commands);
         }
       }
       due.delete(dueMs);
@@ -145,7 +145,7 @@ export function replayPartition(
     nowMs = Math.max(nowMs, event.appendedAtMs);
     const before = users.get(event.userId) ?? emptyState(event.userId);
     const step = onEvent(before, event, nowMs, program);
-    take(event.userId, step.state, step.effects.commands, before);
+    take(event.userId, step.state, step.effects.commands);
   }
   return { commands, users };
 }

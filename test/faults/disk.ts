@@ -1,8 +1,8 @@
 import { join } from 'node:path';
-import { timersOf } from '../../src/core/timers.ts';
+import { nextDueMs } from '../../src/core/timers.ts';
 import { CHECKPOINT_KEY, decodeCheckpoint, META_TABLE } from '../../src/engine/checkpoint.ts';
 import { POSITION_KEY } from '../../src/engine/position.ts';
-import { parseRow, timerKey, TIMER_TABLE } from '../../src/processor/timer-index.ts';
+import { dueKey, parseDueKey, TIMER_TABLE } from '../../src/processor/timer-index.ts';
 import { decodeUserState } from '../../src/processor/user-state-codec.ts';
 import { USER_TABLE } from '../../src/processor/users.ts';
 import { openRocksStore } from '../../src/store/rocks/rocks-store.ts';
@@ -47,10 +47,11 @@ export async function judgeDisk(deployment: Deployment, stateFolder: string): Pr
       const users = new Map((await all(rows, USER_TABLE)).map(({ key, value }) => [key.toString(), value]));
       const where = `the disk's partition ${partition}, at ${until} of the changelog`;
       compare(`${where}: row of`, hex(want), hex(users));
-      const wantTimers = [...want].flatMap(([userId, row]) =>
-        timersOf(decodeUserState(row, userId)).map((timer) => timerKey({ userId, ...timer }).toString('hex')),
-      );
-      const timers = (await all(rows, TIMER_TABLE)).map(({ key, value }) => timerKey(parseRow(key, value)).toString('hex'));
+      const wantTimers = [...want].flatMap(([userId, row]) => {
+        const dueMs = nextDueMs(decodeUserState(row, userId));
+        return dueMs === null ? [] : [dueKey({ userId, dueMs }).toString('hex')];
+      });
+      const timers = (await all(rows, TIMER_TABLE)).map(({ key }) => dueKey(parseDueKey(key)).toString('hex'));
       compare(`${where}: timer`, new Map(wantTimers.map((timer) => [timer, ''])), new Map(timers.map((timer) => [timer, ''])));
       total = { partitions: total.partitions + 1, users: total.users + users.size, timers: total.timers + timers.length };
       await rows.close();

@@ -3,8 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { UserState } from '../../src/core/state.ts';
 import { emptyState } from '../../src/core/step.ts';
-import { timersOf } from '../../src/core/timers.ts';
-import { UserStateFormatError, decodeUserState, encodeUserState, timersOfRow } from '../../src/processor/user-state-codec.ts';
+import { UserStateFormatError, decodeUserState, encodeUserState } from '../../src/processor/user-state-codec.ts';
 import { everything, timelines } from '../core/everything.ts';
 import { UserLog } from '../core/support.ts';
 import { rowType, stateByAvsc } from './user-row-by-avsc.ts';
@@ -105,16 +104,6 @@ describe("a user state's row", () => {
       expect(() => encodeUserState({ ...emptyState('user'), entries: { before: 5, at: lastEventMs } })).toThrow(RangeError);
     }
     expect(roundTrip(emptyState('user'))).toStrictEqual(emptyState('user'));
-  });
-
-  it('tells its timers without the rest: those of the state', () => {
-    fc.assert(
-      fc.property(anyState(), (state) => {
-        expect(timersOfRow(encodeUserState(state))).toStrictEqual(timersOf(state));
-      }),
-    );
-    expect(() => timersOfRow(Buffer.of(9))).toThrow(UserStateFormatError);
-    expect(() => timersOfRow(encodeUserState(emptyState('user')).subarray(0, 2))).toThrow(UserStateFormatError);
   });
 
   it('begins with its version; another one is refused by name', () => {

@@ -132,18 +132,18 @@ export class Deployment {
     return folder;
   }
 
-  /** `lull process` on this state folder. */
-  start(stateFolder: string, env: Readonly<Record<string, string>> = {}): Processor {
+  /** `lull process` on this state folder; of another build, where its checkout is given. */
+  start(stateFolder: string, env: Readonly<Record<string, string>> = {}, checkout?: string): Processor {
     const sets = this.params.flatMap((param) => ['--set', param]);
-    return this.run(['process', '--topology', this.topology, ...sets, '--state-folder', stateFolder], env);
+    return this.run(['process', '--topology', this.topology, ...sets, '--state-folder', stateFolder], env, checkout);
   }
 
   /** Any `lull` command of this deployment, e.g. `['send', 'fcm', '--state-folder', folder]`. */
-  run(args: readonly string[], env: Readonly<Record<string, string>> = {}): Processor {
+  run(args: readonly string[], env: Readonly<Record<string, string>> = {}, checkout: string = ROOT): Processor {
     // A row that was given up may still be on its way.
     if (this.#closed) throw new Error(`${this.prefix} is closed`);
     const child = spawn(process.execPath, ['src/cli/main.ts', ...args, '--prefix', this.prefix], {
-      cwd: ROOT,
+      cwd: checkout,
       stdio: ['ignore', 'ignore', 'pipe'],
       // One worker in the process that is killed, where the command knows of more.
       env: { ...process.env, LULL_WORKERS: '1', LULL_BOOTSTRAP: this.bootstrap, LULL_REGISTRY: this.registryUrl, ...env },

@@ -17,12 +17,13 @@ export async function refusal(processor: Processor, what: string): Promise<strin
   tooLong.abort();
   if (ended === undefined) throw new OracleError('O1', `${what}, and the processor went on:\n${lastLines(processor)}`);
   if (ended !== 1) throw new OracleError('O1', `${what}, and the processor ended with ${ended} instead of 1:\n${lastLines(processor)}`);
-  const fatal = processor
-    .stderr()
-    .split('\n')
-    .findLast((line) => line.includes('"level":"fatal"'));
-  if (fatal === undefined) throw new OracleError('O1', `${what}, and the processor did not say so:\n${lastLines(processor)}`);
-  return (JSON.parse(fatal) as { readonly msg: string }).msg;
+  const lines = processor.stderr().split('\n');
+  const fatal = lines.findLast((line) => line.includes('"level":"fatal"'));
+  if (fatal !== undefined) return (JSON.parse(fatal) as { readonly msg: string }).msg;
+  // What is wrong before a command has begun to log is text; an older build says all of it so.
+  const text = lines.findLast((line) => line.startsWith('lull: '));
+  if (text === undefined) throw new OracleError('O1', `${what}, and the processor did not say so:\n${lastLines(processor)}`);
+  return text.slice('lull: '.length);
 }
 
 /** Nothing is to be in the message that is not said here, in this order, with anything between. */

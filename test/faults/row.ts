@@ -30,6 +30,8 @@ export interface FaultNeeds {
   readonly proxy?: boolean;
   /** Skipped, visibly, for everybody else. */
   readonly root?: boolean;
+  /** Of the history; skipped, visibly, in a clone that does not have it. */
+  readonly commit?: string;
 }
 
 export interface FaultRun {

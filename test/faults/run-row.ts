@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { createRandom } from '../../src/dev/shop/random.ts';
 import { sharedCluster, startCluster, type Cluster } from './cluster.ts';
 import { OracleError, type FaultResult, type FaultRow, type FaultRun } from './row.ts';
@@ -22,7 +23,11 @@ export type RowOutcome =
 
 /** Why the row cannot be done here, or undefined. */
 export function reasonToSkip(row: FaultRow): string | undefined {
-  return row.needs.root === true && process.getuid?.() !== 0 ? 'needs root' : undefined;
+  const { root = false, commit } = row.needs;
+  if (root && process.getuid?.() !== 0) return 'needs root';
+  if (commit !== undefined && spawnSync('git', ['cat-file', '-e', commit], { cwd: import.meta.dirname }).status !== 0)
+    return `needs a clone that has commit ${commit}`;
+  return undefined;
 }
 
 /** Does one row, on the shared broker or a cluster of its own. Everything that it started is gone when it resolves. */

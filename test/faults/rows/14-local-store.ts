@@ -163,7 +163,7 @@ function logOf(processor: Processor): readonly string[] {
 
 export const rows: readonly FaultRow[] = [
   {
-    ...{ id: 14, name: 'disk', quick: true, needs: { brokers: 1 }, run },
+    ...{ id: 14, name: 'local-store', quick: true, needs: { brokers: 1 }, run },
     fault: 'the local store is deleted, cut, bit flipped, old; the changelog begins behind it',
     promise: 'noticed, wiped, restored; nothing lost, nothing twice',
   },

@@ -1,64 +1,30 @@
-import { execFileSync } from 'node:child_process';
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { findJava } from '../../src/dev/stack/java.ts';
-import { startKafka } from '../../src/dev/stack/kafka.ts';
-import type { Serving } from '../../src/dev/stack/serve.ts';
-import { kafkaJars } from '../../src/dev/stack/stack.ts';
+import { FatalLogError } from '../../src/log/errors.ts';
+import { createKafkaLog } from '../../src/log/kafka/log.ts';
+import { startSecureBroker, type SecureBroker } from '../setup/secure-broker.ts';
 import { lull } from './run.ts';
 
-/** A broker of its own, whose second listener takes TLS and a login only. */
-let broker: Serving;
+let broker: SecureBroker;
 let folder: string;
 let secure: NodeJS.ProcessEnv;
 
 beforeAll(async () => {
   folder = mkdtempSync(path.join(tmpdir(), 'lull-test-tls-'));
-  certificate('broker');
-  broker = await startKafka({
-    java: await findJava(),
-    code: await kafkaJars(),
-    onProgress: () => undefined,
-    more: {
-      ports: 1,
-      settings: ([port, controllerPort, securePort]) => ({
-        listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort},SECURE://127.0.0.1:${securePort}`,
-        'advertised.listeners': `PLAINTEXT://127.0.0.1:${port},SECURE://127.0.0.1:${securePort}`,
-        'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SECURE:SASL_SSL',
-        'sasl.enabled.mechanisms': 'PLAIN',
-        'listener.name.secure.plain.sasl.jaas.config':
-          'org.apache.kafka.common.security.plain.PlainLoginModule required user_lull="hunter2";',
-        'ssl.keystore.location': path.join(folder, 'broker.p12'),
-        'ssl.keystore.password': 'changeit',
-      }),
-    },
-  });
+  broker = await startSecureBroker(() => undefined);
+  const { LULL_KAFKA_SASL_PASSWORD: secret = '', ...env } = broker.env;
   const password = path.join(folder, 'password');
-  writeFileSync(password, 'hunter2\n');
+  writeFileSync(password, `${secret}\n`);
   chmodSync(password, 0o600);
-  secure = {
-    LULL_BOOTSTRAP: `127.0.0.1:${broker.ports[2]}`,
-    LULL_KAFKA_SSL: 'true',
-    LULL_KAFKA_SSL_CA_FILE: path.join(folder, 'broker.pem'),
-    LULL_KAFKA_SASL_MECHANISM: 'plain',
-    LULL_KAFKA_SASL_USERNAME: 'lull',
-    LULL_KAFKA_SASL_PASSWORD_FILE: password,
-  };
+  secure = { ...env, LULL_BOOTSTRAP: broker.bootstrap, LULL_KAFKA_SASL_PASSWORD_FILE: password };
 });
 afterAll(async () => {
-  await broker.kept.stop();
+  await broker.close();
   rmSync(folder, { recursive: true, force: true });
 });
-
-/** keytool comes with every Java. */
-function certificate(name: string): void {
-  const store = ['-keystore', path.join(folder, `${name}.p12`), '-storetype', 'PKCS12', '-storepass', 'changeit', '-alias', name];
-  const subject = ['-dname', `CN=${name}`, '-ext', 'san=ip:127.0.0.1', '-keyalg', 'EC', '-validity', '2'];
-  execFileSync('keytool', ['-genkeypair', ...store, ...subject], { stdio: 'ignore' });
-  execFileSync('keytool', ['-exportcert', '-rfc', ...store, '-file', path.join(folder, `${name}.pem`)], { stdio: 'ignore' });
-}
 
 describe('brokers with TLS and a login', () => {
   it('are spoken to with a certificate authority, a user, and a password from a file', async () => {
@@ -83,5 +49,30 @@ describe('brokers with TLS and a login', () => {
     const { code, stderr } = await lull(['topics', 'check'], { LULL_BOOTSTRAP: secure['LULL_BOOTSTRAP'] });
     expect(code).toBe(1);
     expect(stderr).toMatch(/^lull: [^\n]*\n$/);
+  });
+
+  it('say of an old certificate that it has to be renewed', async () => {
+    const { code, stderr } = await lull(['topics', 'check'], { ...secure, LULL_BOOTSTRAP: broker.expired });
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^lull: [^\n]*CERT_HAS_EXPIRED[^\n]*renew it\n$/);
+  });
+
+  it('name the one topic that may not be written, of all that are in a transaction', async () => {
+    const [mine, denied] = [`a-${randomUUID()}`, `b-${randomUUID()}`];
+    const log = createKafkaLog({
+      brokers: [broker.bootstrap],
+      ssl: { ca: readFileSync(broker.env['LULL_KAFKA_SSL_CA_FILE']!, 'utf8') },
+      sasl: { mechanism: 'plain', username: 'lull', password: broker.env['LULL_KAFKA_SASL_PASSWORD']! },
+    });
+    await log.admin.createTopics([mine, denied].map((topic) => ({ topic, partitions: 1, replicationFactor: 1, config: {} })));
+    await broker.deny({ what: 'topic', name: denied, operation: 'write' });
+    const writer = log.transactionalWriter({ transactionalId: randomUUID() });
+    await writer.fence();
+    const transaction = await writer.begin();
+    const sending = transaction.send([mine, denied].map((topic) => ({ topic, partition: 0, key: null, value: Buffer.from('x') })));
+    const error: unknown = await sending.catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(FatalLogError);
+    expect(String(error)).toContain(`adding ${denied}-0: not authorized for the topic`);
+    await log.close();
   });
 });

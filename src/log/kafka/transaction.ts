@@ -62,21 +62,27 @@ export class KafkaTransaction {
   async sendOffsets(groupId: string, offsets: readonly (TopicPartition & { readonly offset: number })[]): Promise<void> {
     if (offsets.length === 0) return;
     if (!this.#groups.has(groupId)) {
-      await this.#untilAccepted(`adding group ${groupId}`, async () => {
-        const { errorCode } = await this.#callCoordinator('AddOffsetsToTxn', { ...this.#producer, groupId });
-        if (isCoordinatorMove(errorCode)) this.#coordinator = undefined;
-        return errorCode;
-      });
+      await this.#untilAccepted(
+        () => `adding group ${groupId}`,
+        async () => {
+          const { errorCode } = await this.#callCoordinator('AddOffsetsToTxn', { ...this.#producer, groupId });
+          if (isCoordinatorMove(errorCode)) this.#coordinator = undefined;
+          return errorCode;
+        },
+      );
       this.#groups.add(groupId);
     }
     const topics = topicsOf(offsets, ({ partition, offset }) => ({ partition, offset: String(offset) }));
-    await this.#untilAccepted(`committing offsets of ${groupId}`, async () => {
-      const answer = await this.#callGroupCoordinator(groupId, { ...this.#producer, groupId, topics });
-      const codes = answer.topics.flatMap(({ partitions }) => partitions.map(({ errorCode }) => errorCode));
-      const code = worstOf(codes);
-      if (isCoordinatorMove(code)) this.#groupCoordinators.delete(groupId);
-      return code;
-    });
+    await this.#untilAccepted(
+      () => `committing offsets of ${groupId}`,
+      async () => {
+        const answer = await this.#callGroupCoordinator(groupId, { ...this.#producer, groupId, topics });
+        const codes = answer.topics.flatMap(({ partitions }) => partitions.map(({ errorCode }) => errorCode));
+        const code = worstOf(codes);
+        if (isCoordinatorMove(code)) this.#groupCoordinators.delete(groupId);
+        return code;
+      },
+    );
   }
 
   async end(commit: boolean): Promise<void> {
@@ -93,15 +99,21 @@ export class KafkaTransaction {
     const topics = topicsOf(added, ({ partition }) => partition);
     // Before the request: what may have been added has to be ended, even if the answer gets lost.
     for (const { name } of added) this.#partitions.add(name);
-    await this.#untilAccepted(`adding ${added.map(({ name }) => name).join(', ')}`, async () => {
-      const answer = await this.#callCoordinator('AddPartitionsToTxn', { ...this.#producer, topics });
-      const code = worstOf(answer.errors.flatMap(({ partitionErrors }) => partitionErrors.map(({ errorCode }) => errorCode)));
-      if (isCoordinatorMove(code)) this.#coordinator = undefined;
-      return code;
-    });
+    let refused = added.map(({ name }) => name);
+    await this.#untilAccepted(
+      () => `adding ${refused.join(', ')}`,
+      async () => {
+        const { errors } = await this.#callCoordinator('AddPartitionsToTxn', { ...this.#producer, topics });
+        const answers = errors.flatMap(({ topic, partitionErrors }) => partitionErrors.map((answer) => ({ topic, ...answer })));
+        const code = worstOf(answers.map(({ errorCode }) => errorCode));
+        refused = answers.filter(({ errorCode }) => errorCode === code).map(({ topic, partition }) => `${topic}-${partition}`);
+        if (isCoordinatorMove(code)) this.#coordinator = undefined;
+        return code;
+      },
+    );
   }
 
-  async #untilAccepted(step: string, attempt: () => Promise<number>): Promise<void> {
+  async #untilAccepted(step: () => string, attempt: () => Promise<number>): Promise<void> {
     const backoff = new Backoff({
       firstMs: RETRY_FIRST_MS,
       maxMs: RETRY_MAX_MS,
@@ -112,8 +124,8 @@ export class KafkaTransaction {
       const code = await attempt();
       if (code === Code.none) return;
       const notNow = code === Code.concurrentTransactions || isCoordinatorMove(code) || isLeaderMove(code);
-      if (!notNow) throw transactionError(this.#what(step), code);
-      if (!(await backoff.wait())) throw new UnknownResultError(`${this.#what(step)}: ${describeCode(code)} until the deadline`);
+      if (!notNow) throw transactionError(this.#what(step()), code);
+      if (!(await backoff.wait())) throw new UnknownResultError(`${this.#what(step())}: ${describeCode(code)} until the deadline`);
     }
   }
 
@@ -155,9 +167,9 @@ export class KafkaTransaction {
   }
 }
 
-/** The code that decides: a refusal for good before one for now. */
+/** The code that decides: a refusal for good before one for now. What was not even tried, because of another partition, says nothing. */
 function worstOf(codes: readonly number[]): number {
-  const refusals = codes.filter((code) => code !== Code.none);
+  const refusals = codes.filter((code) => code !== Code.none && code !== Code.operationNotAttempted);
   const forNow = (code: number) => code === Code.concurrentTransactions || isCoordinatorMove(code) || isLeaderMove(code);
   return refusals.find((code) => !forNow(code)) ?? refusals[0] ?? Code.none;
 }

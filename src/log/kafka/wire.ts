@@ -179,13 +179,10 @@ export class BrokerConnection {
       return new FatalLogError(`Kafka at ${this.name} refused the login: ${error.message}`, { cause: error });
     if (['KafkaJSServerDoesNotSupportApiKey', 'KafkaJSNotImplemented', 'KafkaJSProtocolError'].includes(error.name))
       return new FatalLogError(`Kafka at ${this.name}: ${error.message}`, { cause: error });
-    if ('code' in error && typeof error.code === 'string' && UNTRUSTED.test(error.code))
-      return new FatalLogError(
-        `the certificate of Kafka at ${this.name} is not trusted (${error.code}): check the certificate authority and the host name`,
-        {
-          cause: error,
-        },
-      );
+    if ('code' in error && typeof error.code === 'string' && UNTRUSTED.test(error.code)) {
+      const mend = error.code === 'CERT_HAS_EXPIRED' ? 'renew it' : 'check the certificate authority and the host name';
+      return new FatalLogError(`the certificate of Kafka at ${this.name} is not trusted (${error.code}): ${mend}`, { cause: error });
+    }
     if (error.name.startsWith('KafkaJS')) return new NoAnswerError(`${this.name}: ${error.message}`, { cause: error });
     return error;
   }

@@ -1,7 +1,7 @@
 import { mutant } from '../log/mutant.ts';
 import type { LogTransaction, TransactionalWriter } from '../log/port.ts';
 import type { PartitionStore, StoreOp } from '../store/port.ts';
-import { failpoint } from './failpoint.ts';
+import { failpoint, slowpoint } from './failpoint.ts';
 import { encodeCheckpoint, CHECKPOINT_KEY, META_TABLE } from './checkpoint.ts';
 import { commitOffsetsFirst, rowsOnly } from './mutants.ts';
 import { encodePosition, POSITION_KEY } from './position.ts';
@@ -59,6 +59,7 @@ export class Committer {
     failpoint('before-commit');
     await transaction.commit();
     failpoint('after-commit');
+    await slowpoint('before-store');
     await this.#store.write(this.#storeOps(output, position, changelogOffset));
     failpoint('after-store');
     this.#target.onStored(changelogOffset);

@@ -65,9 +65,17 @@ function byLag(view: GroupView, partition: number): string[] {
   return view.members.toSorted((a, b) => view.lag(a, partition) - view.lag(b, partition));
 }
 
-/** First those of which somebody with room would have to replay the least. */
+/**
+ * In which order a member gives up what it has too much of: first what somebody with room is ready for, and of that what came last: it was taken in for
+ * one that is back. Then that of which somebody with room would have to replay the least.
+ */
 function nearestFirst(view: GroupView, partitions: readonly number[], placement: Placement): number[] {
   const takers = view.members.filter((member) => placement.room(member) > 0);
-  const least = new Map(partitions.map((partition) => [partition, Math.min(...takers.map((member) => view.lag(member, partition)))]));
-  return partitions.toSorted((a, b) => least.get(a)! - least.get(b)! || a - b);
+  const distance = new Map(
+    partitions.map((partition) => {
+      const isReady = takers.some((member) => view.isCaughtUp(member, partition));
+      return [partition, isReady ? 0 : Math.min(...takers.map((member) => view.lag(member, partition)))];
+    }),
+  );
+  return partitions.toSorted((a, b) => distance.get(a)! - distance.get(b)! || view.ownedSince(b) - view.ownedSince(a) || a - b);
 }

@@ -58,8 +58,19 @@ export async function wipe(input: ChangelogInput): Promise<void> {
   input.onStored(0);
 }
 
-/** One fetched batch, in one atomic write: rows, derived rows, the position row, and how far the store is now. */
+/** Rows of one write. Decoding them is done in one go, and the partitions that run wait for it. */
+const ROWS_PER_WRITE = 1_000;
+
+/** One fetched batch, in atomic writes: each has rows, derived rows, the position row, and how far the store is then. */
 export async function applyRows(input: ChangelogInput, records: readonly LogRecord[], nextOffset: number): Promise<void> {
+  for (let from = 0; from < records.length || from === 0; from += ROWS_PER_WRITE) {
+    const part = records.slice(from, from + ROWS_PER_WRITE);
+    const isLast = from + ROWS_PER_WRITE >= records.length;
+    await applyPart(input, part, isLast ? nextOffset : part.at(-1)!.offset + 1);
+  }
+}
+
+async function applyPart(input: ChangelogInput, records: readonly LogRecord[], nextOffset: number): Promise<void> {
   const latest = new Map<string, Row>();
   let position: Buffer | null = null;
   for (const record of records) {

@@ -25,7 +25,7 @@ export class GroupView {
     // Two may say that they own a partition, where one of them was away for a generation: the later one is right.
     const byGeneration = this.members.toSorted((a, b) => this.#generation(b) - this.#generation(a));
     for (const member of byGeneration) {
-      for (const partition of this.#states.get(member)?.owned ?? []) {
+      for (const partition of this.#states.get(member)?.owned.keys() ?? []) {
         if (partition < partitionCount && !this.#owners.has(partition)) this.#owners.set(partition, member);
       }
     }
@@ -40,6 +40,12 @@ export class GroupView {
   owner(partition: number): string | undefined {
     const owner = this.#owners.get(partition);
     return owner !== undefined && this.isCaughtUp(owner, partition) ? owner : undefined;
+  }
+
+  /** The generation in which the partition came to its owner; 0 where there is none. */
+  ownedSince(partition: number): number {
+    const owner = this.owner(partition);
+    return owner === undefined ? 0 : (this.#states.get(owner)?.owned.get(partition) ?? 0);
   }
 
   ownedBy(member: string): readonly number[] {

@@ -6,8 +6,8 @@
 export interface MemberState {
   /** The generation that `owned` is of; -1 where this process has seen none. */
   readonly generationId: number;
-  /** Partitions that it owned in that generation. */
-  readonly owned: readonly number[];
+  /** Partitions that it owned in that generation, and the generation since which it has. */
+  readonly owned: ReadonlyMap<number, number>;
   /** Partitions that it follows without owning them. */
   readonly following: readonly number[];
   /** Per partition, the changelog offset that the store on its disk has: where a restore would begin. */
@@ -28,15 +28,15 @@ const VERSION = 1;
 const NOTHING: Following = { standbys: [], warmups: [] };
 
 export function encodeMemberState({ generationId, owned, following, offsets, host }: MemberState): Buffer {
-  return Buffer.from(JSON.stringify({ version: VERSION, generationId, owned, following, offsets: [...offsets], host }));
+  return Buffer.from(JSON.stringify({ version: VERSION, generationId, owned: [...owned], following, offsets: [...offsets], host }));
 }
 
 /** undefined for what another version wrote. */
 export function decodeMemberState(userData: Buffer): MemberState | undefined {
   const { generationId, owned, following, offsets, host } = fields(userData);
-  if (!isCount(generationId, -1) || !areCounts(owned) || !areCounts(following) || typeof host !== 'string') return undefined;
-  if (!Array.isArray(offsets) || !offsets.every((pair): pair is [number, number] => areCounts(pair) && pair.length === 2)) return undefined;
-  return { generationId, owned, following, offsets: new Map(offsets), host };
+  if (!isCount(generationId, -1) || !arePairs(owned) || !areCounts(following) || !arePairs(offsets) || typeof host !== 'string')
+    return undefined;
+  return { generationId, owned: new Map(owned), following, offsets: new Map(offsets), host };
 }
 
 export function encodeFollowing({ standbys, warmups }: Following): Buffer {
@@ -65,4 +65,8 @@ function isCount(value: unknown, least = 0): value is number {
 
 function areCounts(value: unknown): value is number[] {
   return Array.isArray(value) && value.every((one) => isCount(one));
+}
+
+function arePairs(value: unknown): value is [number, number][] {
+  return Array.isArray(value) && value.every((pair) => areCounts(pair) && pair.length === 2);
 }

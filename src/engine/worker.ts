@@ -61,6 +61,8 @@ export class Worker {
   #partitions = 0;
   #generation: Generation = { generationId: -1, memberId: '', partitions: [], userData: Buffer.alloc(0) };
   readonly #keepers = new Map<number, Keeper>();
+  /** The generation since which this process has owned a partition. */
+  readonly #since = new Map<number, number>();
   readonly #standbys = new Map<number, Standby>();
   /** What is on its way out. */
   readonly #closing = new Map<Keeper | Standby, Promise<unknown>>();
@@ -140,7 +142,11 @@ export class Worker {
     this.#close(isNext ? leaving : [...this.#keepers.values()]);
     if (stage.drains === true && leaving.length > 0) this.#rejoinOnceClosed(leaving);
     this.#close([...this.#standbys.values()].filter(({ partition }) => !following.has(partition)));
-    for (const partition of partitions) if (!this.#keepers.has(partition)) this.#keepers.set(partition, this.#keep(partition));
+    for (const partition of partitions) {
+      if (this.#keepers.has(partition)) continue;
+      this.#keepers.set(partition, this.#keep(partition));
+      this.#since.set(partition, generationId);
+    }
     for (const partition of following) if (!this.#standbys.has(partition)) this.#standbys.set(partition, this.#follow(partition));
     this.#warmups.begin(warmups);
     if (bounded === true) this.#endWhenAllFinished(generation);
@@ -148,7 +154,7 @@ export class Worker {
 
   /** Until then, what moves away from here is given to nobody. */
   #rejoinOnceClosed(leaving: readonly Keeper[]): void {
-    void Promise.all(leaving.map((keeper) => this.#closing.get(keeper))).then(() => {
+    void Promise.all(leaving.map((keeper) => this.#closing.get(keeper) ?? keeper.done)).then(() => {
       if (!this.#stopping) this.#membership.rejoin();
     });
   }
@@ -215,7 +221,8 @@ export class Worker {
     const { generationId, partitions } = this.#generation;
     const closing = [...this.#closing.keys()].flatMap((one) => (one instanceof Keeper ? [one.partition] : []));
     // What is still being closed is not free for others, where they would wait for it.
-    const owned = stage.drains === true ? [...new Set([...partitions, ...closing])] : partitions;
+    const all = stage.drains === true ? [...new Set([...partitions, ...closing])] : partitions;
+    const owned = new Map(all.map((partition) => [partition, this.#since.get(partition) ?? generationId]));
     return encodeMemberState({ generationId, owned, following: [...this.#standbys.keys()], offsets: this.#local.offsets, host });
   }
 

@@ -126,7 +126,7 @@ async function lostMachine(setting: Setting, standbys: number): Promise<readonly
     await read(setting, group);
     return underLoad(setting, group, async (gaps) => {
       const [lost, kept] = [group.members.get('b')!.running, group.members.get('a')!.running];
-      const before = restoredRows(group);
+      const before = restoredRows(group, 'b');
       say(`lost machine, ${standbys} standbys: killing the one that has ${lost.join(', ')}`);
       group.kill('b');
       const killedMs = Date.now();

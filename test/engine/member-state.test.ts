@@ -2,7 +2,11 @@ import { expect, test } from 'vitest';
 import { decodeFollowing, decodeMemberState, encodeFollowing, encodeMemberState, type MemberState } from '../../src/engine/member-state.ts';
 
 const STATE: MemberState = {
-  ...{ generationId: 7, owned: [0, 3], following: [1], host: 'machine-1' },
+  ...{ generationId: 7, following: [1], host: 'machine-1' },
+  owned: new Map([
+    [0, 2],
+    [3, 7],
+  ]),
   offsets: new Map([
     [0, 12],
     [3, 2 ** 40],

@@ -85,6 +85,21 @@ describe('a restore', () => {
     expect(rows).toBe(0);
   });
 
+  test('of a batch of many rows writes it in parts, each of which says how far the store is', async () => {
+    await log.append(
+      Array.from({ length: 2_500 }, (_, i) => ({
+        ...{ topic: 'c-state', partition: 0, key: Buffer.from(`user-${i % 1_200}`), value: Buffer.from(String(i)) },
+      })),
+    );
+    await write(POSITION_KEY, encodePosition(ROW));
+    const stored: number[] = [];
+    expect(await run({ onStored: (offset) => stored.push(offset) })).toEqual(ROW);
+    expect(stored).toEqual([1_000, 2_000, 2_501]);
+    expect(await checkpoint()).toBe(2_501);
+    expect([await count('user-99'), await count('user-100'), await count('user-1199')]).toEqual(['2499', '1300', '2399']);
+    expect(await store.scan('index', { limit: 5_000 })).toHaveLength(1_200);
+  });
+
   test('that was interrupted goes on from the batch that was written', async () => {
     for (let i = 0; i < 10; i++) await write(`user-${i}`, String(i));
     await write(POSITION_KEY, encodePosition(ROW));

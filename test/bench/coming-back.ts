@@ -130,12 +130,12 @@ async function lostMachine(setting: Setting, standbys: number): Promise<readonly
       say(`lost machine, ${standbys} standbys: killing the one that has ${lost.join(', ')}`);
       group.kill('b');
       const killedMs = Date.now();
-      await group.until('the lost partitions are served', () => lost.every((p) => gaps.firstAfter(p, killedMs) !== undefined));
+      await group.until('the lost partitions are served', () => lost.every((p) => gaps.isServedAfter(p, killedMs)));
       await group.settled(0);
       return [
         {
           case: `lost machine, ${standbys} standbys`,
-          ...gapFigures(lost.map((partition) => gaps.firstAfter(partition, killedMs)!)),
+          ...gapFigures(lost.map((partition) => gaps.longest(partition, killedMs))),
           othersMaxMs: Math.max(...kept.map((partition) => gaps.longest(partition, killedMs))),
           restoredRows: restoredRows(group) - before,
         },
@@ -156,12 +156,12 @@ async function crash(setting: Setting): Promise<readonly Figures[]> {
       group.kill('b');
       const killedMs = Date.now();
       await group.start(['b'], 0);
-      await group.until('the partitions are served again', () => lost.every((p) => gaps.firstAfter(p, killedMs) !== undefined));
+      await group.until('the partitions are served again', () => lost.every((p) => gaps.isServedAfter(p, killedMs)));
       await group.settled(0);
       return [
         {
           case: 'crash and restart, same disk',
-          ...gapFigures(lost.map((partition) => gaps.firstAfter(partition, killedMs)!)),
+          ...gapFigures(lost.map((partition) => gaps.longest(partition, killedMs))),
           othersMaxMs: Math.max(...kept.map((partition) => gaps.longest(partition, killedMs))),
           restoredRows: restoreFigures([group.members.get('b')!]).rows,
         },

@@ -28,10 +28,9 @@ export class ServiceGaps {
     return gaps;
   }
 
-  /** Until the first commit of the partition that became visible after this moment; undefined while there is none. */
-  firstAfter(partition: number, atMs: number): number | undefined {
-    const first = this.#seenMs.get(partition)?.find((ms) => ms > atMs);
-    return first === undefined ? undefined : first - atMs;
+  /** Whether a commit of the partition became visible a second or more after this moment: before that it may be one that was on its way. */
+  isServedAfter(partition: number, atMs: number): boolean {
+    return this.#seenMs.get(partition)?.some((ms) => ms > atMs + 1_000) ?? false;
   }
 
   /** The longest time without a commit, from this moment on. */

@@ -1,5 +1,7 @@
 import { topicNames } from '../../log/topics.ts';
+import type { Provider } from '../../senders/provider.ts';
 import { createSenderStage } from '../../senders/stage.ts';
+import type { RetryPolicy } from '../../senders/unit-rules.ts';
 import type { Config } from '../config.ts';
 import { senderObserver } from '../observers.ts';
 import { openProvider } from '../providers.ts';
@@ -8,13 +10,18 @@ import type { Service } from '../service.ts';
 
 /** @throws UsageError when a setting that the provider needs is missing or wrong */
 export async function senderService(config: Config, name: ProviderName): Promise<Service> {
-  const provider = await openProvider(name, config);
+  return serviceOf(config, await openProvider(name, config));
+}
+
+/** The sender of a provider that is open already; closes it. `retry`: default `DEFAULT_RETRY`. */
+export function serviceOf(config: Config, provider: Provider, retry: Partial<RetryPolicy> = {}): Service {
+  const { name } = provider;
   return {
     fingerprint: name,
     stage({ log, codec, metrics, logger }) {
       const { dispatch, outcomes, timeline, deadLetters, senderState } = topicNames(config.prefix);
       return createSenderStage({
-        ...{ provider, codec, log, concurrency: config.sendConcurrency },
+        ...{ provider, codec, log, retry, concurrency: config.sendConcurrency },
         observer: senderObserver(`sender-${name}`, metrics.metrics, logger),
         topics: { dispatch, outcomes, timeline, deadLetters, state: senderState(name) },
       });

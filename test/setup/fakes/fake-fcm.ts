@@ -1,4 +1,3 @@
-import { countBy } from './counts.ts';
 import { reply, startFakeServer, type Behaviour, type FakePost } from './fake-server.ts';
 import type { FcmCredential } from '../../../src/senders/fcm-credential.ts';
 
@@ -39,11 +38,14 @@ export const fcmAccepted = (name = 'projects/demo/messages/1'): Behaviour => rep
 /** FCM on a local TLS port. `answer` says what happens to each POST; by default it is accepted. */
 export async function startFakeFcm(answer: (post: FcmPost, nth: number) => Behaviour = () => fcmAccepted()): Promise<FakeFcm> {
   const posts: FcmPost[] = [];
+  const counts = new Map<string, number>();
   let tokens = 0;
   const server = await startFakeServer((raw) => {
     const post = parse(raw);
     posts.push(post);
-    return answer(post, posts.filter((each) => pair(each) === pair(post)).length);
+    const nth = (counts.get(pair(post)) ?? 0) + 1;
+    counts.set(pair(post), nth);
+    return answer(post, nth);
   });
   return {
     endpoint: server.origin,
@@ -51,7 +53,7 @@ export async function startFakeFcm(answer: (post: FcmPost, nth: number) => Behav
     projectId: 'demo',
     credential: { getAccessToken: async () => ({ access_token: `token-${++tokens}`, expires_in: 3_600 }) },
     posts,
-    counts: () => countBy(posts, pair),
+    counts: () => counts,
     tokens: () => tokens,
     stop: () => server.stop(),
   };

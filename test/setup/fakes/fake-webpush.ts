@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import { createReceiverKeys, decryptPush, type ReceiverKeys } from '../../../src/dev/push-service/decrypt.ts';
-import { countBy } from './counts.ts';
 import { reply, startFakeServer, type Behaviour, type FakePost } from './fake-server.ts';
 
 export interface WebPushPost {
@@ -27,17 +26,20 @@ export interface FakeWebPush {
 /** A push service on a local TLS port which decrypts what it gets. `answer` says what happens to each POST; by default 201. */
 export async function startFakeWebPush(answer: (post: WebPushPost, nth: number) => Behaviour = () => reply(201)): Promise<FakeWebPush> {
   const posts: WebPushPost[] = [];
+  const counts = new Map<string, number>();
   const receivers = new Map<string, ReceiverKeys>();
   const server = await startFakeServer((raw) => {
     const post = parse(raw, receivers);
     posts.push(post);
-    return answer(post, posts.filter((each) => pair(each) === pair(post)).length);
+    const nth = (counts.get(pair(post)) ?? 0) + 1;
+    counts.set(pair(post), nth);
+    return answer(post, nth);
   });
   return {
     origin: server.origin,
     ca: server.ca,
     posts,
-    counts: () => countBy(posts, pair),
+    counts: () => counts,
     connections: server.connections,
     subscribe(subscriber, extra = {}) {
       const keys = createReceiverKeys(randomBytes(16));

@@ -37,7 +37,7 @@ export interface Codec {
    * Fetches the schemas of a batch that were not seen before, each once. Values that are not framed are left to `decode`.
    * @throws RegistryUnavailableError (try again), RegistryRefusedError
    */
-  prepare(values: readonly (Buffer | null)[]): Promise<void>;
+  prepare(values: Iterable<Buffer | null>): Promise<void>;
   /** @throws PoisonError; Error when the value's schema was never prepared */
   decode(value: Buffer): DecodedValue;
   /** @throws Error that names record and field when the value is not what the schema says */
@@ -79,7 +79,7 @@ class AvroCodec implements Codec {
     if (options.ids === undefined) this.#readers.set(FIXED_FIRST_PRODUCT_EVENT_ID, readerOf(FIRST_PRODUCT_EVENT));
   }
 
-  async prepare(values: readonly (Buffer | null)[]): Promise<void> {
+  async prepare(values: Iterable<Buffer | null>): Promise<void> {
     let unseen: Set<number> | undefined;
     let last: number | undefined;
     for (const value of values) {

@@ -12,7 +12,7 @@ const MAX_BYTES_PER_UNIT = 3;
 
 /** What a timeline record turned out to be. */
 export type Input =
-  | { readonly kind: 'event'; readonly event: Event; readonly forwarded: boolean }
+  | { readonly kind: 'event'; readonly event: Event; readonly forwarded: boolean; readonly bytes: number }
   | { readonly kind: 'tick'; readonly maxTimers: number; readonly upToMs: number | null }
   | { readonly kind: 'refused'; readonly refusal: Refusal };
 
@@ -21,10 +21,11 @@ export type Input =
  * Call `codec.prepare` for the batch first.
  */
 export function readInput(codec: Codec, source: TopicPartition, record: LogRecord, maxEventBytes: number): Input {
-  if (record.value === null) return refused('null_value', 'a timeline record without a value');
+  const { value } = record;
+  if (value === null) return refused('null_value', 'a timeline record without a value');
   let decoded;
   try {
-    decoded = codec.decode(record.value);
+    decoded = codec.decode(value);
   } catch (error) {
     if (error instanceof PoisonError) return refused(error.reason, error.message);
     throw error;
@@ -32,27 +33,35 @@ export function readInput(codec: Codec, source: TopicPartition, record: LogRecor
   if (decoded.record === 'lull.v1.Control') {
     const { tick, forward } = decoded.value;
     if (tick !== null) return { kind: 'tick', maxTimers: tick.maxTimers, upToMs: tick.upTo };
-    if (forward !== null) return readEvent(source, record, forward, forward.appendedAt, true);
+    if (forward !== null)
+      return readEvent(source, record, forward, { appendedAtMs: forward.appendedAt, forwarded: true, bytes: value.length });
     return refused('unknown_control', 'a control record that this version does not know');
   }
   if (decoded.record !== 'lull.v1.ProductEvent') return refused('unexpected_schema', `${decoded.record} does not belong on the timeline`);
   // Only what others write has this limit: a forward is a little larger than what it forwards.
-  if (record.value.length > maxEventBytes) return refused('too_large', `${record.value.length} bytes, at most ${maxEventBytes} are taken`);
-  return readEvent(source, record, decoded.value, record.timestampMs, false);
+  if (value.length > maxEventBytes) return refused('too_large', `${value.length} bytes, at most ${maxEventBytes} are taken`);
+  return readEvent(source, record, decoded.value, { appendedAtMs: record.timestampMs, forwarded: false, bytes: value.length });
 }
 
 /** A forwarded event has its place in the log where it was forwarded to, and its first append time. */
-function readEvent(source: TopicPartition, record: LogRecord, value: ProductEvent, appendedAtMs: number, forwarded: boolean): Input {
-  if (record.key === null) return refused('null_key', 'a product event without a key: its user has no order');
+function readEvent(
+  source: TopicPartition,
+  record: LogRecord,
+  value: ProductEvent,
+  { appendedAtMs, forwarded, bytes }: { readonly appendedAtMs: number; readonly forwarded: boolean; readonly bytes: number },
+): Input {
+  const { key } = record;
+  if (key === null) return refused('null_key', 'a product event without a key: its user has no order');
   const { length } = value.userId;
   if (length === 0 || (length > MAX_USER_ID_BYTES / MAX_BYTES_PER_UNIT && Buffer.byteLength(value.userId, 'utf8') > MAX_USER_ID_BYTES)) {
     const userBytes = Buffer.byteLength(value.userId, 'utf8');
     return refused('user_id_length', `userId has ${userBytes} bytes, 1 to ${MAX_USER_ID_BYTES} are taken`);
   }
-  if (!isTextOf(record.key, value.userId)) return refused('key_mismatch', 'the record key is not its userId');
+  if (!isTextOf(key, value.userId)) return refused('key_mismatch', 'the record key is not its userId');
   return {
     kind: 'event',
     forwarded,
+    bytes,
     event: {
       topic: source.topic,
       partition: source.partition,

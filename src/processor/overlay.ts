@@ -80,9 +80,9 @@ export class Overlay {
     );
   }
 
-  /** A step caused by a record. */
-  event(record: LogRecord, user: User, run: () => Step): void {
-    const refusal = this.#try(user, run, record.value?.length ?? 0);
+  /** A step caused by a record, whose value has so many bytes. */
+  event(record: LogRecord, user: User, bytes: number, run: () => Step): void {
+    const refusal = this.#try(user, run, bytes);
     if (refusal !== null) this.refuse(record, refusal);
   }
 

@@ -1,5 +1,4 @@
 import type { Codec } from '../avro/codec.ts';
-import type { Event } from '../core/event.ts';
 import type { Program } from '../core/program.ts';
 import { onEvent, onTimer } from '../core/step.ts';
 import { nextDueMs, nextTimer } from '../core/timers.ts';
@@ -127,7 +126,7 @@ export class ProcessorTask implements StageTask {
 
   async process(batch: { readonly records: readonly LogRecord[]; readonly nextOffset: number }, commit: Commit): Promise<void> {
     const { records, nextOffset } = batch;
-    await this.#options.codec.prepare(records.map((record) => record.value));
+    await this.#options.codec.prepare(valuesOf(records));
     // A key is its user's id, or the record is refused.
     const { users } = this.#overlay;
     const userIds = records.map(({ key }) => (key === null ? '' : key.toString('utf8')));
@@ -174,7 +173,7 @@ export class ProcessorTask implements StageTask {
         if (historical !== null && input.forwarded) continue;
         // Loaded with the batch, and perhaps dropped again when the batch took more than one commit.
         const user = users.turnOvers === ahead.turnOvers ? ahead.users[i]! : await users.loaded(input.event.userId);
-        this.#takeEvent(record, user, input.event);
+        this.#takeEvent(record, user, input);
       } else if (input.kind === 'refused') this.#overlay.refuse(record, input.refusal);
       else if (historical === null) await this.#takeTick(record, input);
       if (this.#overlay.full) await this.#commit(commit, record.offset + 1);
@@ -196,7 +195,7 @@ export class ProcessorTask implements StageTask {
     }
   }
 
-  #takeEvent(record: LogRecord, user: User, event: Event): void {
+  #takeEvent(record: LogRecord, user: User, { event, bytes }: Extract<Input, { kind: 'event' }>): void {
     const { program, historical } = this.#options;
     const { tally } = this.#overlay;
     if (user.home !== this.#context.partition) {
@@ -207,7 +206,7 @@ export class ProcessorTask implements StageTask {
       tally.wrongPartition++;
     }
     tally.event(program.eventTypes.has(event.type) || event.type.startsWith('$') ? event.type : 'other');
-    this.#overlay.event(record, user, () => onEvent(user.state, event, this.#nowMs, program));
+    this.#overlay.event(record, user, bytes, () => onEvent(user.state, event, this.#nowMs, program));
   }
 
   async #takeTick(record: LogRecord, tick: Extract<Input, { kind: 'tick' }>): Promise<void> {
@@ -263,4 +262,9 @@ export class ProcessorTask implements StageTask {
     await timers.load();
     this.#ticker.schedule(timers.peek()?.dueMs ?? null, this.#nowMs);
   }
+}
+
+/** One at a time: none is kept for the others' sake. */
+function* valuesOf(records: readonly LogRecord[]): Generator<Buffer | null> {
+  for (const { value } of records) yield value;
 }

@@ -33,7 +33,7 @@ beforeEach(async () => {
 });
 
 async function becomes(state: UserState): Promise<void> {
-  overlay.event(RECORD, await overlay.users.loaded(state.userId), () => ({ state, effects: NO_EFFECTS }));
+  overlay.event(RECORD, await overlay.users.loaded(state.userId), 100, () => ({ state, effects: NO_EFFECTS }));
 }
 
 const TIDY = (dueMs: number): Timer => ({ dueMs, id: TIDY_TIMER });
@@ -102,7 +102,7 @@ test('a timer that was moved before the index was read is read once, where it is
 
 test('a step whose timer cannot be kept leaves nothing but its dead letter', async () => {
   const step = { state: waking('ann', 0.5), effects: { ...NO_EFFECTS, lateSuppressions: 1 } };
-  overlay.event(RECORD, await overlay.users.loaded('ann'), () => step);
+  overlay.event(RECORD, await overlay.users.loaded('ann'), 100, () => step);
   const output = overlay.output({ offset: 2, nowMs: 1 });
   expect(output.rows).toEqual([]);
   expect(output.records.map(({ topic, headers }) => [topic, headers?.['lull-reason']?.toString()])).toEqual([

@@ -75,7 +75,8 @@ export function* batchesOf(records: Buffer): Generator<BatchHeader> {
 
 /** Appends the records from `from` on to `into`. */
 export function readRecords(batch: BatchHeader, from: number, into: LogRecord[]): void {
-  const reader = new ByteReader(decompressed(batch));
+  const bytes = decompressed(batch);
+  const reader = new ByteReader(bytes);
   const appendTimeMs = (batch.attributes & LOG_APPEND_TIME) === 0 ? undefined : batch.maxTimestampMs;
   for (let i = 0; i < batch.count; i++) {
     const length = reader.varint();
@@ -88,16 +89,63 @@ export function readRecords(batch: BatchHeader, from: number, into: LogRecord[])
     const offset = batch.baseOffset + reader.varint();
     if (offset >= from) {
       const keyLength = reader.varint();
-      const key = keyLength < 0 ? null : reader.bytes(keyLength);
+      const keyAt = reader.offset;
+      reader.offset += Math.max(0, keyLength);
       const valueLength = reader.varint();
-      const value = valueLength < 0 ? null : reader.bytes(valueLength);
+      const valueAt = reader.offset;
+      reader.offset += Math.max(0, valueLength);
       const headers = reader.varint();
       into.push(
-        headers === 0 ? { offset, timestampMs, key, value } : { offset, timestampMs, key, value, headers: readHeaders(reader, headers) },
+        headers === 0
+          ? new FetchedRecord(offset, timestampMs, bytes, keyAt, keyLength, valueAt, valueLength)
+          : {
+              offset,
+              timestampMs,
+              key: view(bytes, keyAt, keyLength),
+              value: view(bytes, valueAt, valueLength),
+              headers: readHeaders(reader, headers),
+            },
       );
     }
     reader.offset = end;
   }
+}
+
+/**
+ * A record without headers, whose key and value are made when they are asked for, and each time anew. Thousands of records wait for their turn together: as views they
+ * would be three objects each that outlive a garbage collection or two, and be copied by it.
+ */
+class FetchedRecord implements LogRecord {
+  readonly offset: number;
+  readonly timestampMs: number;
+  readonly #bytes: Buffer;
+  readonly #keyAt: number;
+  readonly #keyLength: number;
+  readonly #valueAt: number;
+  readonly #valueLength: number;
+
+  constructor(offset: number, timestampMs: number, bytes: Buffer, keyAt: number, keyLength: number, valueAt: number, valueLength: number) {
+    this.offset = offset;
+    this.timestampMs = timestampMs;
+    this.#bytes = bytes;
+    this.#keyAt = keyAt;
+    this.#keyLength = keyLength;
+    this.#valueAt = valueAt;
+    this.#valueLength = valueLength;
+  }
+
+  get key(): Buffer | null {
+    return view(this.#bytes, this.#keyAt, this.#keyLength);
+  }
+
+  get value(): Buffer | null {
+    return view(this.#bytes, this.#valueAt, this.#valueLength);
+  }
+}
+
+/** null where the length is negative. */
+function view(bytes: Buffer, at: number, length: number): Buffer | null {
+  return length < 0 ? null : bytes.subarray(at, at + length);
 }
 
 function readHeaders(reader: ByteReader, count: number): Record<string, Buffer> {

@@ -4,7 +4,7 @@ import type { TopicDifference } from '../log/topics.ts';
 import { CommandError } from './errors.ts';
 
 export interface TopicCheck {
-  /** Of every topic, as the timeline has it; where there is none yet, what it would be created with. */
+  /** Of every topic, as those that exist have it; where there is none yet, what it would be created with. */
   readonly partitions: number;
   readonly topics: readonly string[];
   readonly missing: readonly string[];
@@ -25,10 +25,9 @@ export interface TopicOptions {
 export async function checkTopics(admin: LogAdmin, { prefix, partitions, isPartitionsGiven = false }: TopicOptions): Promise<TopicCheck> {
   const plans = topicPlans(prefix);
   const existing = await admin.describeTopics(plans.map(({ topic }) => topic));
-  const timeline = existing.get(plans[0]!.topic)?.partitions;
-  const expected = timeline ?? partitions;
+  const expected = countOf(plans.map(({ topic }) => existing.get(topic)?.partitions)) ?? partitions;
   const all = [...differences(plans, existing, expected)];
-  // Said once: the other topics go by the timeline.
+  // Said once: the other topics go by it.
   if (isPartitionsGiven && expected !== partitions) all.unshift(partitionDifference(plans[0]!.topic, expected, partitions));
   return {
     partitions: expected,
@@ -36,6 +35,13 @@ export async function checkTopics(admin: LogAdmin, { prefix, partitions, isParti
     missing: all.filter(({ setting }) => setting === 'topic').map(({ topic }) => topic),
     differences: all.filter(({ setting }) => setting !== 'topic'),
   };
+}
+
+/** What all topics have to have: the timeline's count, unless two others or more agree on another, and then it is the timeline that was given more since. */
+function countOf([timeline, ...others]: readonly (number | undefined)[]): number | undefined {
+  const counts = others.filter((count) => count !== undefined);
+  const isAgreed = timeline !== undefined && counts.length > 1 && counts.every((count) => count === counts[0]);
+  return isAgreed ? counts[0] : timeline;
 }
 
 /**

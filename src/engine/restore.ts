@@ -79,13 +79,15 @@ function stuck(input: RestoreInput, position: number, end: number, lastStableOff
 function checked(input: RestoreInput, row: PositionRow): PositionRow {
   const where = `${input.changelogTopic}-${input.partition}`;
   if (row.stateVersion !== input.stateVersion) {
+    const orElse = row.stateVersion > input.stateVersion ? 'a newer one' : 'start over with another --prefix';
     throw new FatalError(
-      `${where} was written with state version ${row.stateVersion}, this build has ${input.stateVersion}: run the build that wrote it, or a migration`,
+      `${where} was written with state version ${row.stateVersion}, this build has ${input.stateVersion}: run the build that wrote it, or ${orElse}`,
     );
   }
   if (row.partitions !== input.partitions) {
     throw new FatalError(
-      `${where} was written with ${row.partitions} input partitions, now there are ${input.partitions}: the count is fixed for life, since keys would move`,
+      `${where} was written with ${row.partitions} input partitions, now there are ${input.partitions}: the count is fixed for life, since users would move, ` +
+        `and Kafka takes no partition back; start over with another --prefix`,
     );
   }
   return row;

@@ -153,7 +153,7 @@ export function differences(
 
 export function partitionDifference(topic: string, got: number, expected: number): TopicDifference {
   const mend =
-    'a user has to be the same partition in every topic, and the count is fixed for life: recreate the topic, or use another prefix';
+    'a user has to be the same partition in every topic, the count is fixed for life, and Kafka takes no partition back: use another prefix, or recreate the topic where nothing in it is needed';
   return { topic, setting: 'partitions', got: String(got), expected: String(expected), mend };
 }
 

@@ -106,24 +106,24 @@ export class Reference {
     return this.#step(() => onEvent(before, event, this.nowMs, program));
   }
 
-  /** Only users who are due at the beginning can be due later: a timer arms none of somebody else. */
+  /** In firing order. What a timer arms that is due too takes part, in its place; it arms none of somebody else, and may take others of its user away. */
   #tick(offset: number, dueMs: number, maxTimers: number): void {
     this.ticks++;
-    const due = new Set([...this.users.values()].filter((state) => timersOf(state).some((timer) => timer.dueMs <= dueMs)).map(idOf));
-    for (let fired = 0; fired < maxTimers; fired++) {
-      const first = [...due]
-        .flatMap((userId) => timersOf(this.users.get(userId)!).map((timer) => ({ userId, timer })))
-        .filter(({ timer }) => timer.dueMs <= dueMs)
-        .sort(byFiringOrder)[0];
-      if (first === undefined) return;
-      const { userId, timer } = first;
+    const due = [...this.users.values()].flatMap((state) => dueOf(state, dueMs)).sort(byFiringOrder);
+    for (let [next, fired] = [0, 0]; next < due.length && fired < maxTimers; next++) {
+      const { userId, timer } = due[next]!;
       const before = this.users.get(userId)!;
+      if (!timersOf(before).some((left) => isSame(left, timer))) continue;
+      fired++;
       const reason = this.#step(() => onTimer(before, timer, this.nowMs, this.#options.program));
       if (reason !== null) {
         this.users.set(userId, withoutTimer(before, timer));
         this.#refuse(offset, `timer_${reason}`, Buffer.from(userId));
       }
-      if (this.users.get(userId) === before) throw new Error(`reference: timer ${timer.id} of ${userId} fires without an end`);
+      const after = this.users.get(userId)!;
+      if (after === before) throw new Error(`reference: timer ${timer.id} of ${userId} fires without an end`);
+      const armed = dueOf(after, dueMs).filter((other) => !timersOf(before).some((old) => isSame(old, other.timer)));
+      for (const other of armed) insert(due, other, next + 1);
     }
   }
 
@@ -177,17 +177,35 @@ export class Reference {
   }
 }
 
-function idOf({ userId }: UserState): string {
-  return userId;
-}
-
 interface Due {
   readonly userId: string;
   readonly timer: Timer;
+  readonly name: Buffer;
+}
+
+function dueOf(state: UserState, dueMs: number): Due[] {
+  const { userId } = state;
+  return timersOf(state)
+    .filter((timer) => timer.dueMs <= dueMs)
+    .map((timer) => ({ userId, timer, name: Buffer.from(`${userId}\0${timer.id}`) }));
+}
+
+function isSame(a: Timer, b: Timer): boolean {
+  return a.id === b.id && a.dueMs === b.dueMs;
 }
 
 /** Due, user, timer id: by the bytes of their UTF-8. */
 function byFiringOrder(a: Due, b: Due): number {
-  const bytes = ({ userId, timer }: Due): Buffer => Buffer.from(`${userId}\0${timer.id}`);
-  return a.timer.dueMs - b.timer.dueMs || Buffer.compare(bytes(a), bytes(b));
+  return a.timer.dueMs - b.timer.dueMs || Buffer.compare(a.name, b.name);
+}
+
+/** Into what is left of a sorted list, from `from` on. */
+function insert(due: Due[], item: Due, from: number): void {
+  let [low, high] = [from, due.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (byFiringOrder(due[middle]!, item) < 0) low = middle + 1;
+    else high = middle;
+  }
+  due.splice(low, 0, item);
 }

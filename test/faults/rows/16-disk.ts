@@ -18,6 +18,7 @@ const OWNS_WITHIN_MS = 60_000;
 const FULL_FOR_MS = 10_000;
 /** A broker's log, with the group's and the transactions' topics: their first segments are made at their full size only on paper. */
 const BROKER_MIB = 96;
+const DOWN_FOR_MS = 20_000;
 const GIVES_UP_WITHIN_MS = 120_000;
 
 /**
@@ -116,6 +117,8 @@ async function brokerFolder(faults: FaultRun): Promise<FaultResult> {
     const gone = await withinMs(GIVES_UP_WITHIN_MS, ended(broker.pid!));
     note(gone ? 'the broker has ended' : 'the broker goes on, and is stopped');
     await broker.stop();
+    // Longer than a call waits for a broker.
+    await sleep(DOWN_FOR_MS);
     disk.free();
     await broker.start();
     const took = await untilRecovered(deployment);

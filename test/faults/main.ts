@@ -14,6 +14,7 @@ import { runRow } from './run-row.ts';
 import { jsonLine, markdownTable, textTable, type TableLine } from './table.ts';
 
 const USAGE = `Usage: npm run faults -- [NUMBER|NAME|mutants]... [--seed N] [--quick] [--json] [--markdown FILE] [--logs FOLDER] [--list]
+       npm run faults -- soak --help
   NUMBER, NAME  rows of the table of faults; default all
   --seed        all chance comes from it; default drawn, and printed
   --quick       the short form, as in npm test
@@ -21,6 +22,11 @@ const USAGE = `Usage: npm run faults -- [NUMBER|NAME|mutants]... [--seed N] [--q
   --markdown    also writes the table, with date and machine, to FILE
   --logs        keeps what the processes say, a file each, in FOLDER
   --list        says which rows there are`;
+
+if (process.argv[2] === 'soak') {
+  await import('./soak/main.ts');
+  process.exit();
+}
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

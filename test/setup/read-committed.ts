@@ -1,6 +1,6 @@
-import { execFile } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
+import { createInterface } from 'node:readline';
 import { kafkaJars } from '../../src/dev/stack/stack.ts';
 import { bootstrap } from './env.ts';
 
@@ -32,11 +32,14 @@ export async function readAllCommitted(topics: readonly string[], at: string = b
   const source = join(import.meta.dirname, '../tools/ReadCommitted.java');
   const flags = ['-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC', '-Dorg.slf4j.simpleLogger.defaultLogLevel=error'];
   const args = [...flags, '-cp', join(await kafkaJars(), '*'), source, at, ...topics];
-  const { stdout } = await promisify(execFile)('java', args, { maxBuffer: 512 * 1024 ** 2, timeout: 120_000 });
+  const java = spawn('java', args, { stdio: ['ignore', 'pipe', 'pipe'], timeout: 300_000 });
+  const ended = new Promise<number | NodeJS.Signals>((resolve) => java.on('close', (code, signal) => resolve(code ?? signal ?? -1)));
+  let stderr = '';
+  java.stderr.on('data', (data: Buffer) => (stderr += data.toString()));
   const records = new Map<string, JudgedRecord[]>(topics.map((topic) => [topic, []]));
   const judged = new Map<string, Judged>();
-  for (const line of stdout.split('\n')) {
-    if (line === '') continue;
+  // Line by line: all of it may be more than a string can hold.
+  for await (const line of createInterface({ input: java.stdout })) {
     const [first = '', ...rest] = line.split('\t');
     if (first !== 'end') records.get(first)?.push(parseRecord(rest));
     else {
@@ -44,6 +47,8 @@ export async function readAllCommitted(topics: readonly string[], at: string = b
       judged.set(topic, { records: records.get(topic) ?? [], isStable: committed === uncommitted });
     }
   }
+  const code = await ended;
+  if (code !== 0) throw new Error(`the Java reader ended with ${code}: ${stderr.slice(-2_000)}`);
   return judged;
 }
 

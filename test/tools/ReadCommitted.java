@@ -16,13 +16,22 @@ import org.apache.kafka.common.serialization.ByteArrayDeserializer;
  * After a topic's records: end TAB topic TAB read_committed end TAB read_uncommitted end, summed over partitions: they differ while a transaction dangles.
  */
 public final class ReadCommitted {
+    private static final int CHUNK = 1 << 20;
+
     public static void main(String[] args) {
         StringBuilder out = new StringBuilder();
         try (KafkaConsumer<byte[], byte[]> committed = consumer(args[0], "read_committed");
                 KafkaConsumer<byte[], byte[]> uncommitted = consumer(args[0], "read_uncommitted")) {
             for (String topic : List.of(args).subList(1, args.length)) read(out, topic, committed, uncommitted);
         }
+        flush(out);
+    }
+
+    /** A topic may be larger than a string can be. */
+    private static void flush(StringBuilder out) {
         System.out.print(out);
+        System.out.flush();
+        out.setLength(0);
     }
 
     private static void read(
@@ -32,7 +41,10 @@ public final class ReadCommitted {
         consumer.seekToBeginning(partitions);
         Map<TopicPartition, Long> ends = consumer.endOffsets(partitions);
         while (partitions.stream().anyMatch(p -> consumer.position(p) < ends.get(p)))
-            for (ConsumerRecord<byte[], byte[]> record : consumer.poll(Duration.ofMillis(200))) line(out, record);
+            for (ConsumerRecord<byte[], byte[]> record : consumer.poll(Duration.ofMillis(200))) {
+                line(out, record);
+                if (out.length() > CHUNK) flush(out);
+            }
         out.append("end\t").append(topic).append('\t').append(sum(ends)).append('\t').append(sum(uncommitted.endOffsets(partitions))).append('\n');
     }
 

@@ -42,7 +42,7 @@ export interface OverlayOptions {
   readonly source: TopicPartition;
   /** Of the input topic. */
   readonly partitions: number;
-  readonly cachedUsers: number;
+  readonly cacheBytes: number;
   /** At most how many bytes a step that reads so many can add to a row. See `row-growth.ts`. */
   readonly rowGrowth: (inputBytes: number) => number;
 }
@@ -126,7 +126,7 @@ export class Overlay {
     for (const user of this.users.changed) {
       const { userId, state, before } = user;
       const value = isEmpty(state) ? null : encodeRow(state);
-      this.users.measured(user, value?.length ?? 0);
+      this.users.encoded(user, value);
       rows.push({ key: Buffer.from(userId), value });
       if (before !== null) derived.push(...indexOps(userId, nextDueMs(before), nextDueMs(state)));
     }
@@ -186,7 +186,7 @@ export class Overlay {
     const range = from === null ? {} : { gte: behind(dueKey(from)) };
     const entries = (await this.#options.store.scan(TIMER_TABLE, { ...range, limit })).map(({ key }) => parseDueKey(key));
     const last = entries.length < limit ? null : (entries.at(-1) ?? null);
-    const users = entries.filter(({ userId }) => (this.users.get(userId)?.before ?? null) === null);
+    const users = entries.filter(({ userId }) => !this.users.isChanged(userId));
     for (const { userId, state } of this.users.changed) {
       const dueMs = nextDueMs(state);
       if (dueMs === null) continue;

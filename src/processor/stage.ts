@@ -21,8 +21,8 @@ export interface ProcessorStageOptions {
   readonly maxTimersPerTick?: number;
   /** A tick that is not read back within this is asked for again. Default 10,000 (the transaction timeout). */
   readonly tickTimeoutMs?: number;
-  /** Decoded states kept in memory, if this process has every partition; a part of them per partition. Default 80,000. */
-  readonly cachedUsers?: number;
+  /** Memory for rows of users that come again, if this process has every partition; a part of it per partition. Default 64 MiB. */
+  readonly cacheBytes?: number;
   /** Default null: live. */
   readonly historical?: Historical | null;
 }
@@ -51,7 +51,7 @@ export function createProcessorStage(options: ProcessorStageOptions): Stage {
           ...{ program, codec, inputTopic: topics.timeline, topics, appendTick, observer: options.observer },
           maxEventBytes: options.maxEventBytes ?? 256 * 1024,
           tickTimeoutMs: options.tickTimeoutMs ?? 10_000,
-          cachedUsers: Math.ceil((options.cachedUsers ?? 80_000) / context.partitions),
+          cacheBytes: Math.ceil((options.cacheBytes ?? 64 * 1024 * 1024) / context.partitions),
           historical: options.historical ?? null,
         },
         context,

@@ -28,7 +28,7 @@ export interface ProcessorTaskOptions {
   readonly topics: ProcessorTopics;
   readonly maxEventBytes: number;
   readonly tickTimeoutMs: number;
-  readonly cachedUsers: number;
+  readonly cacheBytes: number;
   /** Set for historical input: record time is append time, due times are ticks of their own, nothing is written to the input. */
   readonly historical: Historical | null;
   /** Appends a tick to this partition of the input. */
@@ -73,10 +73,10 @@ export class ProcessorTask implements StageTask {
     this.#options = options;
     this.#context = context;
     this.#source = { topic: options.inputTopic, partition: context.partition };
-    const { codec, topics, cachedUsers } = options;
+    const { codec, topics, cacheBytes } = options;
     const { store, partitions } = context;
     const rowGrowth = rowGrowthOf(options.program);
-    this.#overlay = new Overlay({ codec, topics, cachedUsers, partitions, store, source: this.#source, rowGrowth });
+    this.#overlay = new Overlay({ codec, topics, cacheBytes, partitions, store, source: this.#source, rowGrowth });
     this.#ticker = new Ticker(context.clock, options.tickTimeoutMs);
   }
 
@@ -132,6 +132,7 @@ export class ProcessorTask implements StageTask {
     const userIds = records.map(({ key }) => (key === null ? '' : key.toString('utf8')));
     const ahead = { users: await users.load(userIds), turnOvers: users.turnOvers };
     await this.#orCarefully(() => this.#takeAll(records, ahead, nextOffset, commit));
+    users.forget();
     await this.#schedule();
   }
 

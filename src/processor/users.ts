@@ -3,6 +3,7 @@ import type { UserState } from '../core/state.ts';
 import { StateLostError, toError } from '../engine/errors.ts';
 import { partitionFor } from '../log/partitioner.ts';
 import type { PartitionStore } from '../store/port.ts';
+import { RowCache } from './row-cache.ts';
 import { decodeUserState } from './user-state-codec.ts';
 
 export const USER_TABLE = 'user';
@@ -19,76 +20,87 @@ export interface User {
   readonly rowBytes: number;
 }
 
-type Cached = { -readonly [K in keyof User]: User[K] };
+interface Held extends User {
+  state: UserState;
+  before: UserState | null;
+  rowBytes: number;
+  /** As encoded for the commit that is under way. */
+  row: Buffer | null;
+}
 
 export interface UsersOptions {
   readonly store: PartitionStore;
   /** Of the input topic. */
   readonly partitions: number;
-  /** States kept in memory. */
-  readonly cachedUsers: number;
+  /** For rows of users that come again. */
+  readonly cacheBytes: number;
 }
 
+/** A batch that takes many commits holds no more users than this. */
+const MAX_HELD = 20_000;
+
 /**
- * The overlay: users' states as the batch in work sees them, over a cache of committed ones, over the store.
- *
- * The cache has two generations: what was not used since the last turn-over is dropped at the next, which comes right behind a commit. It lives and dies
- * with the task.
+ * The overlay: users' states as the batch in work sees them, over a cache of committed rows, over the store. States are held from their first use in a batch to its
+ * end, and then forgotten: a state that is kept for longer costs the garbage collector more than it costs to decode it again.
  */
 export class Users {
   readonly #store: PartitionStore;
   readonly #partitions: number;
-  readonly #perGeneration: number;
-  #young = new Map<string, Cached>();
-  #old = new Map<string, Cached>();
-  #changed: Cached[] = [];
-  #turnOvers = 0;
+  readonly #cache: RowCache;
+  readonly #held = new Map<string, Held>();
+  #changed: Held[] = [];
   #changedBytes = 0;
+  #turnOvers = 0;
 
-  constructor({ store, partitions, cachedUsers }: UsersOptions) {
+  constructor({ store, partitions, cacheBytes }: UsersOptions) {
     this.#store = store;
     this.#partitions = partitions;
-    this.#perGeneration = Math.max(1, cachedUsers >> 1);
+    this.#cache = new RowCache(cacheBytes);
   }
 
-  /** Grows whenever users were dropped: what `get` has given before may be dropped too, and must be asked for again. */
+  /** Grows whenever users were forgotten: what `get` has given before is no longer theirs, and must be asked for again. */
   get turnOvers(): number {
     return this.#turnOvers;
   }
 
-  /** These users, in their order; they are in memory until the next turn-over. @throws StateLostError where the store holds what is not a user's row */
+  /** These users, in their order; they are held until the next turn-over. @throws StateLostError where the store holds what is not a user's row */
   async load(userIds: readonly string[]): Promise<readonly User[]> {
     const found = userIds.map((userId) => this.#find(userId));
     const missing = [...new Set(userIds.filter((_, i) => found[i] === undefined))];
     if (missing.length > 0) await this.#read(missing);
-    return found.map((user, i) => user ?? this.#get(userIds[i]!));
+    return found.map((user, i) => user ?? this.#held.get(userIds[i]!)!);
   }
 
   async loaded(userId: string): Promise<User> {
     return this.#find(userId) ?? (await this.load([userId]))[0]!;
   }
 
-  /** Undefined where it is not in memory. */
+  /** Undefined where the store has to be asked. */
   get(userId: string): User | undefined {
     return this.#find(userId);
   }
 
   /** `user` is what `get` has given since the last turn-over. */
   set(user: User, state: UserState, rowBytes: number): void {
-    const cached: Cached = user;
-    if (cached.before === null) {
-      cached.before = cached.state;
-      this.#changed.push(cached);
-      this.#changedBytes += cached.rowBytes;
+    const held = user as Held;
+    if (held.before === null) {
+      held.before = held.state;
+      this.#changed.push(held);
+      this.#changedBytes += held.rowBytes;
     }
-    cached.state = state;
-    cached.rowBytes = rowBytes;
+    held.state = state;
+    held.rowBytes = rowBytes;
   }
 
-  /** Its row has been encoded. */
-  measured(user: User, rowBytes: number): void {
-    const cached: Cached = user;
-    cached.rowBytes = rowBytes;
+  /** The row that is about to be committed; null = the user is forgotten for good. */
+  encoded(user: User, row: Buffer | null): void {
+    const held = user as Held;
+    held.row = row;
+    held.rowBytes = row?.length ?? 0;
+  }
+
+  isChanged(userId: string): boolean {
+    return (this.#held.get(userId)?.before ?? null) !== null;
   }
 
   /** Users changed since the last commit, in the order of their first change. */
@@ -103,50 +115,55 @@ export class Users {
 
   /** The commit is done: what was changed is now what is. */
   committed(): void {
-    for (const user of this.#changed) user.before = null;
+    for (const user of this.#changed) {
+      if (user.row === null) this.#cache.delete(user.userId);
+      else this.#cache.set(user.userId, user.row);
+      user.before = null;
+      user.row = null;
+    }
     this.#changed = [];
     this.#changedBytes = 0;
-    if (this.#young.size > this.#perGeneration) {
-      this.#old = this.#young;
-      this.#young = new Map();
-      this.#turnOvers++;
-    }
+    if (this.#held.size > MAX_HELD) this.forget();
+  }
+
+  /** The batch is done, and nothing of it is left to commit. */
+  forget(): void {
+    this.#held.clear();
+    this.#turnOvers++;
   }
 
   /** Back to the last commit. */
   rollback(): void {
-    for (const user of this.#changed) {
-      user.state = user.before ?? user.state;
-      user.before = null;
-      // Nobody has kept what it was.
-      user.rowBytes = Infinity;
-    }
     this.#changed = [];
     this.#changedBytes = 0;
+    this.forget();
+  }
+
+  #find(userId: string): Held | undefined {
+    const held = this.#held.get(userId);
+    if (held !== undefined) return held;
+    const row = this.#cache.get(userId);
+    return row === undefined ? undefined : this.#hold(userId, row);
   }
 
   async #read(userIds: readonly string[]): Promise<void> {
-    const keys = userIds.map((userId) => Buffer.from(userId, 'utf8'));
-    const rows = await this.#store.getMany(USER_TABLE, keys);
+    const rows = await this.#store.getMany(
+      USER_TABLE,
+      userIds.map((userId) => Buffer.from(userId, 'utf8')),
+    );
     userIds.forEach((userId, i) => {
       const row = rows[i] ?? null;
-      const state = row === null ? emptyState(userId) : decoded(row, userId);
-      this.#young.set(userId, { userId, state, before: null, home: partitionFor(keys[i]!, this.#partitions), rowBytes: row?.length ?? 0 });
+      this.#hold(userId, row);
+      if (row !== null) this.#cache.set(userId, row);
     });
   }
 
-  #get(userId: string): Cached {
-    const user = this.#young.get(userId);
-    if (user === undefined) throw new Error('a user that was read is not there');
-    return user;
-  }
-
-  #find(userId: string): Cached | undefined {
-    const young = this.#young.get(userId);
-    if (young !== undefined) return young;
-    const old = this.#old.get(userId);
-    if (old !== undefined) this.#young.set(userId, old);
-    return old;
+  #hold(userId: string, row: Buffer | null): Held {
+    const state = row === null ? emptyState(userId) : decoded(row, userId);
+    const home = partitionFor(Buffer.from(userId, 'utf8'), this.#partitions);
+    const held = { userId, state, before: null, home, rowBytes: row?.length ?? 0, row: null };
+    this.#held.set(userId, held);
+    return held;
   }
 }
 

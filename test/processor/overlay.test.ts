@@ -27,7 +27,7 @@ beforeEach(async () => {
     store,
     source,
     partitions: 1,
-    cachedUsers: 10,
+    cacheBytes: 10_000,
     rowGrowth: () => 0,
   });
 });
@@ -83,7 +83,7 @@ test('a transaction is full at so many bytes, of rows as of records', async () =
   for (let i = 0; i < 15; i++) overlay.refuse(record, { reason: 'large', detail: '' });
   expect(overlay.full).toBe(false);
   const user = await overlay.users.loaded('ann');
-  overlay.users.measured(user, 1024 * 1024);
+  overlay.users.encoded(user, Buffer.alloc(1024 * 1024));
   await becomes(waking('ann', 100));
   expect(overlay.full).toBe(true);
   await becomes(waking('ann', 200));

@@ -50,6 +50,7 @@ async function run(faults: FaultRun): Promise<FaultResult> {
   await untilRecovered(deployment);
   const [memory, files] = [Math.max(...(await Promise.all(processors.map(residentMiB)))), await open(processors)];
   const watch = watchMemory(processors);
+  faults.cleanup(() => watch.stop());
 
   const recoveryMs: number[] = [];
   for (const [what, trouble] of Object.entries(TROUBLES)) {

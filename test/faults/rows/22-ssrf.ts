@@ -16,7 +16,7 @@ const LYING_NAMES: Readonly<Record<string, readonly string[]>> = {
   'metadata.push.services.mozilla.com': ['169.254.169.254'],
   'private.notify.windows.com': ['10.0.0.1', '192.168.0.1'],
   // Rebinding: one address for whoever checks, the other for whoever connects.
-  'rebinding.notify.windows.com': ['8.8.8.8', '127.0.0.1'],
+  'rebinding.notify.windows.com': ['127.0.0.1', '8.8.8.8'],
   'unset.push.apple.com': ['0.0.0.0'],
 };
 
@@ -24,6 +24,8 @@ const LYING_NAMES: Readonly<Record<string, readonly string[]>> = {
 interface Listener {
   readonly port: number;
   readonly seen: number;
+  /** Resolves when somebody has come. */
+  readonly came: Promise<void>;
   close(): Promise<void>;
 }
 
@@ -66,8 +68,12 @@ async function run(faults: FaultRun): Promise<FaultResult> {
   const devOrigin = { origin: fake.origin, ca: fake.ca };
   const provider = { kind: 'webpush', vapid, devOrigin, addresses: LYING_NAMES } as const;
   const sender = senders.start(provider, await senders.deployment.stateFolder());
-  await senders.untilFinal(commands.length);
+  // A call that gets through may hang there: it need not be waited for.
+  const intruded = Promise.race([listener.came, ...(https === undefined ? [] : [https.came])]);
+  await Promise.race([senders.untilFinal(commands.length), intruded]);
   await sender.stop();
+  for (const { seen, port } of [listener, ...(https === undefined ? [] : [https])])
+    if (seen > 0) throw new OracleError('O4', `port ${port} of this machine saw ${seen} connections`);
 
   const classes = new Map((await senders.outcomes()).map(({ commandId, class: ended, code }) => [commandId, `${ended} ${code ?? ''}`]));
   for (const [i, { commandId }] of commands.entries()) {
@@ -81,8 +87,6 @@ async function run(faults: FaultRun): Promise<FaultResult> {
     if (!isRight) throw new OracleError('O4', `a call to ${endpointOf(values[i]!)} ended as ${ended}`);
   }
   const judged = await judgeSenders(senders.deployment, { channel: 'webpush', calls: ledger.calls, crashes: 0 });
-  for (const { seen, port } of [listener, ...(https === undefined ? [] : [https])])
-    if (seen > 0) throw new OracleError('O4', `port ${port} of this machine saw ${seen} connections`);
   const { stderr } = sender;
   if (stderr().includes('169.254.169.254') || stderr().includes('/push/good')) throw new OracleError('O4', 'the log has an endpoint in it');
   await canSee(listener);
@@ -122,8 +126,10 @@ function endpoints(port: number): readonly string[] {
 
 async function listen(host: string, port: number): Promise<Listener> {
   let seen = 0;
+  const { promise: came, resolve: come } = Promise.withResolvers<undefined>();
   const server = createServer((socket) => {
     seen++;
+    come(undefined);
     socket.destroy();
   });
   await new Promise<void>((resolve, reject) => {
@@ -131,6 +137,7 @@ async function listen(host: string, port: number): Promise<Listener> {
     server.listen(port, host, resolve);
   });
   return {
+    came,
     port: (server.address() as AddressInfo).port,
     get seen() {
       return seen;

@@ -81,10 +81,14 @@ export async function soak(
   });
   sampler.start();
   load.start(perSecond);
-  await chaos.run(minutes * 60);
-  await sampler.stop();
+  try {
+    await chaos.run(minutes * 60);
+  } finally {
+    // What led to a failure is to be seen as well.
+    await sampler.stop();
+    onSeen({ minutes, perSecond, capacityPerSecond, samples: sampler.samples, faults: chaos.done });
+  }
   await load.stop();
-  onSeen({ minutes, perSecond, capacityPerSecond, samples: sampler.samples, faults: chaos.done });
 
   // Processors first: whatever they still send has to reach the provider.
   await untilRecovered(deployment);

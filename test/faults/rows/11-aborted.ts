@@ -1,11 +1,14 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Kafka, logLevel, type Producer, type TopicMessages, type Transaction } from 'kafkajs';
 import type { OutRecord } from '../../../src/log/port.ts';
 import type { Processor } from '../deployment.ts';
-import type { Load } from '../load.ts';
+import { SHOP_SETTLES_MS, type Load } from '../load.ts';
 import { untilRecovered } from '../recovery.ts';
 import type { FaultResult, FaultRow, FaultRun } from '../row.ts';
 import { openShop, QUICK_GROUP } from '../shop.ts';
 
+/** For a few records that nobody may see. */
+const QUIET_MS = 30_000;
 /** One fetch has a part of a transaction, some, or all of them. */
 const FETCH_SIZES = ['1KiB', '16KiB', '1MiB'] as const;
 
@@ -51,6 +54,13 @@ async function run(faults: FaultRun): Promise<FaultResult> {
     note(`round ${round + 1} of ${rounds}, ${lies ? 'all there first' : 'while it reads'}, ${fetch} a fetch: at the end after ${took} ms`);
     if (round < rounds - 1) await processor.stop();
   }
+  // When all is quiet and no tick comes any more: nothing but markers, and what they say was never there.
+  await untilRecovered(deployment);
+  await sleep(SHOP_SETTLES_MS);
+  for (const service of services) await service.abort();
+  const took = await untilRecovered(deployment, QUIET_MS);
+  recoveryMs.push(took);
+  note(`a tail of markers: at its end after ${took} ms`);
   const judgement = await verdict([processor!]);
   const [aborted, committed] = [sum(services.map((service) => service.aborted)), sum(services.map((service) => service.committed))];
   if (aborted === 0 || committed === 0) throw new Error(`${aborted} transactions were aborted and ${committed} committed: no test`);

@@ -61,9 +61,11 @@ export class Admission {
       await book.find(refs.map((ref) => ref.commandId));
       for (const ref of refs) {
         const live = book.get(ref.commandId);
-        if (live.unit(ref.index).state === 'claimed') book.end(ref, { class: 'unknown', code: 'no_answer' }, { nowMs: clock.nowMs() });
+        const { state, doubt } = live.unit(ref.index);
+        if (state === 'claimed') book.end(ref, { class: 'unknown', code: 'no_answer' }, { nowMs: clock.nowMs() });
         else {
-          live.change(ref.index, { state: 'ready' });
+          // What was in flight may have arrived: taken back or expired since, nobody may say that it was never sent.
+          live.change(ref.index, { state: 'ready', doubt: doubt || state === 'calling' });
           this.#ready.push(ref);
         }
       }

@@ -256,6 +256,23 @@ describe('sender stage', () => {
       expect([...fake.counts().values()]).toEqual([2]);
     });
 
+    it('at_least_once: a call without an outcome that is taken back while nobody runs ends as unknown, and not as if it had never been sent', async () => {
+      const hold = held();
+      const { rig, fake, command } = await rigWith(() => hold.behaviour);
+      rig.start();
+      const sent = command({ promise: 'at_least_once' });
+      await rig.dispatch(sent);
+      await expect.poll(() => fake.posts.length).toBe(1);
+      await rig.untilRead();
+      await rig.kill();
+      hold.release(fcmAccepted());
+      await rig.revoke(sent);
+      rig.start();
+      expect(await rig.untilFinal(1)).toEqual([`${sent.commandId}/device-1 unknown -`]);
+      expect((await rig.feedback()).map(({ type, properties }) => [type, properties['reason']])).toEqual([['$undelivered', 'unknown']]);
+      expect([...fake.counts().values()]).toEqual([1]);
+    });
+
     it.each(promises)('%s: the provider took it and the commit of the outcome failed', async (promise) => {
       const { rig, fake, command } = await rigWith();
       rig.start();

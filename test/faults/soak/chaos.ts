@@ -13,6 +13,8 @@ export interface Done {
 
 export interface ChaosOptions {
   readonly random: Random;
+  /** Of the proxy: drawn from as often as messages pass. */
+  readonly weather: Random;
   readonly broker: Broker;
   readonly slots: readonly Slot[];
   readonly stateFolder: (slot: Slot) => string;
@@ -56,7 +58,7 @@ export class Chaos {
   }
 
   #draw(): { readonly name: string; readonly work: () => Promise<void> } {
-    const { random, broker, stateFolder, provider, onSenderCut } = this.#options;
+    const { random, weather, broker, stateFolder, provider, onSenderCut } = this.#options;
     const proxy = broker.proxy!;
     const mortal = this.#pick(random.chance(0.6) ? 'processor' : 'sender', false);
     const anybody = this.#pick(random.chance(0.6) ? 'processor' : 'sender', true);
@@ -107,7 +109,7 @@ export class Chaos {
       ],
       [
         network('bad weather', async () => {
-          proxy.weather({ delayMs: 100, jitterMs: 200, resetChance: 0.01, random: () => random.next() });
+          proxy.weather({ delayMs: 100, jitterMs: 200, resetChance: 0.01, random: () => weather.next() });
           await sleep(ms);
           proxy.weather({});
         }),

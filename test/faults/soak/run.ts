@@ -47,7 +47,7 @@ export async function soak(
   faults: FaultRun,
   { minutes, perSecond: asked, onSeen }: SoakOptions,
 ): Promise<Readonly<Record<string, number>>> {
-  const { random, note, cluster } = faults;
+  const { note, cluster } = faults;
   const shop = await openShop(faults, { partitions: PARTITIONS });
   const { deployment, load } = shop;
   const senders = Senders.of(faults, deployment);
@@ -75,7 +75,10 @@ export async function soak(
   const sampler = new Sampler(deployment, slots);
   faults.cleanup(() => sampler.stop());
   const chaos = new Chaos({
-    ...{ random, slots, note, provider, broker: cluster.brokers[0]!, nowS: () => sampler.nowS },
+    ...{ slots, note, provider, broker: cluster.brokers[0]!, nowS: () => sampler.nowS },
+    // Of their own: how much the load draws depends on how fast this machine is.
+    random: createRandom(`${faults.seed}/chaos`),
+    weather: createRandom(`${faults.seed}/weather`),
     stateFolder: ({ name }) => folders.get(name)!,
     onSenderCut: () => senders.cutOff(),
   });

@@ -47,12 +47,22 @@ const DAY_MS = 86_400_000;
 /** A dead letter holds up to 3 MiB of the value, its key and its headers. */
 const DEAD_LETTER_MAX_BYTES = 4 * 1024 * 1024;
 
-const log = (days: number): TopicSetting[] => [
+/** A record is as old as the broker says: one that a processor with a wrong clock wrote would be refused, or deleted before it was read. */
+const appendTime: TopicSetting = {
+  name: 'message.timestamp.type',
+  value: 'LogAppendTime',
+  holds: 'atCreation',
+  because: 'a processor whose clock is wrong must not decide how old a record is',
+};
+
+const log = (days: number, time: TopicSetting = appendTime): readonly TopicSetting[] => [
+  time,
   { name: 'cleanup.policy', value: 'delete', holds: 'exactly', because: 'every record of it counts, not only the last of a key' },
   { name: 'retention.ms', value: String(days * DAY_MS), holds: 'atCreation', because: 'it is the default retention' },
 ];
 
 const changelog: readonly TopicSetting[] = [
+  appendTime,
   { name: 'cleanup.policy', value: 'compact', holds: 'exactly', because: 'state that is old, and not replaced, would be deleted' },
   {
     name: 'delete.retention.ms',
@@ -68,15 +78,7 @@ export function topicPlans(prefix: string, senders: readonly string[] = SENDERS)
   return [
     {
       topic: names.timeline,
-      settings: [
-        ...log(30),
-        {
-          name: 'message.timestamp.type',
-          value: 'LogAppendTime',
-          holds: 'exactly',
-          because: "timers are fired by the broker's clock, in log order",
-        },
-      ],
+      settings: log(30, { ...appendTime, holds: 'exactly', because: "timers are fired by the broker's clock, in log order" }),
     },
     { topic: names.state, settings: changelog },
     { topic: names.dispatch, settings: log(3) },

@@ -12,8 +12,9 @@ export interface Flatness {
   readonly atMost: number;
 }
 
-/** A shorter life is all warm-up. */
-const MIN_LIFE_S = 45;
+/** A shorter life is all warm-up: code is compiled, caches and the heap's young part fill up. In a short soak, most of it has to do. */
+const MIN_LIFE_S = 150;
+const MIN_SHARE = 0.75;
 /**
  * How much more may be there at the end: a heap that is collected lazily, code that was compiled meanwhile, caches that fill up to their bounds. A leak of one buffer
  * of 1 KiB per event would be ten times as much in ten minutes.
@@ -53,13 +54,14 @@ function lives(samples: readonly Sample[]): readonly Life[] {
       byPid.set(vitals.pid, all);
       all.push({ atS, vitals });
     }
+  const leastS = Math.min(MIN_LIFE_S, MIN_SHARE * (samples.at(-1)?.atS ?? 0));
   const born = new Map<string, number>();
   return [...byPid.values()].flatMap((seen) => {
     const { name } = seen[0]!.vitals;
     const nth = (born.get(name) ?? 0) + 1;
     born.set(name, nth);
     const seconds = seen.at(-1)!.atS - seen[0]!.atS;
-    return seconds < MIN_LIFE_S
+    return seconds < leastS
       ? []
       : [{ name: `${name} (life ${nth}, ${seconds.toFixed(0)} s)`, vitals: seen.map(({ vitals }) => vitals), seconds }];
   });

@@ -125,7 +125,7 @@ export interface GroupMembership {
   /**
    * Joins, and resolves after the first `onGeneration`, which is called for each generation, in order, until `leave`. `onFatal` when the group
    * cannot be kept later on. An outage is neither: it is sat out, with `current()` undefined.
-   * @throws LogUnavailableError, FatalLogError when the group cannot be joined in the first place
+   * @throws FatalLogError when the group cannot be joined in the first place; LogUnavailableError where no broker has ever answered
    */
   join(handlers: { readonly onGeneration: (generation: Generation) => void; readonly onFatal: (error: Error) => void }): Promise<void>;
   /** The latest generation while heartbeats succeed (last success within the session timeout), else undefined. */

@@ -47,7 +47,8 @@ export class KafkaMembership implements GroupMembership {
 
   async join(handlers: Handlers): Promise<void> {
     if (this.#running !== undefined) throw new Error(`group ${this.#options.groupId}: this membership has joined already`);
-    const first = this.#enter(handlers, this.#client.deadlineMs);
+    // A cluster that has never answered is a wrong address, and an error. One that has is out for a while: that is sat out, here as later.
+    const first = this.#enter(handlers, this.#client.cluster.answered ? undefined : this.#client.deadlineMs);
     this.#running = first.then(
       () => this.#stay(handlers),
       () => undefined, // `join` itself tells

@@ -201,6 +201,26 @@ test('a transaction without an answer is given up when its own time is over, how
   });
 });
 
+test('a member that cannot join because the cluster is out waits for it, if the cluster has answered before', async () => {
+  await withRig(async ({ proxy, disturbed, topic }) => {
+    const t = await topic(1);
+    const log = disturbed({ connectDeadlineMs: 300 });
+    expect(await log.admin.partitions(t)).toBe(1);
+    proxy.silence(true);
+    proxy.cut();
+    const membership = log.membership({ groupId: `g-${randomUUID()}`, topic: t });
+    const joined = Promise.withResolvers<Generation>();
+    const joining = membership.join({ onGeneration: joined.resolve, onFatal: joined.reject });
+    // Several times what a wrong address is tried for.
+    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    proxy.silence(false);
+    proxy.cut();
+    await joining;
+    expect((await joined.promise).partitions).toEqual([0]);
+    await membership.leave();
+  });
+});
+
 test('a member takes the place of its dead predecessor at once, and an id that nobody knows any more is no obstacle', async () => {
   await withRig(async ({ log, proxy, disturbed, topic }) => {
     const [t, groupId] = [await topic(4), `g-${randomUUID()}`];

@@ -73,11 +73,10 @@ export async function applyRows(input: ChangelogInput, records: readonly LogReco
 async function applyPart(input: ChangelogInput, records: readonly LogRecord[], nextOffset: number): Promise<void> {
   const latest = new Map<string, Row>();
   let position: Buffer | null = null;
-  for (const record of records) {
-    if (record.key === null)
-      throw new FatalError(`${input.changelogTopic}-${input.partition}@${record.offset}: a row without a key; who wrote it?`);
-    if (record.key.equals(POSITION_KEY)) position = record.value;
-    else latest.set(record.key.toString('latin1'), { key: record.key, value: record.value });
+  for (const { key, value, offset } of records) {
+    if (key === null) throw new FatalError(`${input.changelogTopic}-${input.partition}@${offset}: a row without a key; who wrote it?`);
+    if (key.equals(POSITION_KEY)) position = value;
+    else latest.set(key.toString('latin1'), { key, value });
   }
   const rows = [...latest.values()];
   const previous = await input.store.getMany(

@@ -1,6 +1,5 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { appendFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,6 +13,7 @@ import { partitionFor } from '../../src/log/partitioner.ts';
 import type { Log, LogRecord } from '../../src/log/port.ts';
 import { specOf, topicNames, topicPlans, type TopicNames } from '../../src/log/topics.ts';
 import { bootstrap, registryUrl } from '../setup/env.ts';
+import { keepProcess, type KeptProcess } from '../setup/kept-process.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 export const PARTITIONS = 3;
@@ -29,25 +29,7 @@ export interface Said {
   readonly properties?: Readonly<Record<string, Scalar>>;
 }
 
-/** One `lull process` or `lull send` as a platform runs it: a process of its own, killed and stopped by its pid. */
-export interface Processor {
-  readonly pid: number;
-  /** Exit code, or the signal that ended it. */
-  readonly exited: Promise<number | NodeJS.Signals>;
-  /** The same, undefined while it runs. */
-  readonly ended: () => number | NodeJS.Signals | undefined;
-  readonly stderr: () => string;
-  readonly signal: (signal: NodeJS.Signals) => void;
-  /** SIGTERM, and waits for its end. */
-  stop(): Promise<number | NodeJS.Signals>;
-  /** SIGKILL, and waits for its end. */
-  kill(): Promise<number | NodeJS.Signals>;
-  /** Waits for an end of its own (a fail-point), and SIGKILLs it if that takes longer: a fail-point may not be reached. */
-  killedWithin(ms: number): Promise<number | NodeJS.Signals>;
-  /** SIGSTOP and SIGCONT: it is there, and does nothing. */
-  freeze(): void;
-  thaw(): void;
-}
+export type Processor = KeptProcess;
 
 export interface DeploymentOptions {
   /** `name=value` of the topology. */
@@ -65,12 +47,6 @@ export interface DeploymentOptions {
   readonly replicationFactor?: number;
 }
 
-/** Whoever is alive when this process ends without having closed its deployments (a test that timed out, Ctrl-C) ends with it. */
-const orphans = new Set<ChildProcess>();
-process.on('exit', () => {
-  for (const child of orphans) child.kill('SIGKILL');
-});
-
 /** A prefix of its own on a real broker and registry, with real `lull` children. */
 export class Deployment {
   readonly prefix = `e2e-${randomUUID().slice(0, 8)}`;
@@ -83,7 +59,7 @@ export class Deployment {
   readonly registryUrl: string;
   readonly log: Log;
   readonly #replicationFactor: number;
-  readonly #children = new Set<ChildProcess>();
+  readonly #children = new Set<KeptProcess>();
   #lastFailure = '';
   #closed = false;
   readonly #folders: string[] = [];
@@ -148,46 +124,13 @@ export class Deployment {
       // One worker in the process that is killed, where the command knows of more.
       env: { ...process.env, LULL_WORKERS: '1', LULL_BOOTSTRAP: this.bootstrap, LULL_REGISTRY: this.registryUrl, ...env },
     });
-    this.#children.add(child);
-    orphans.add(child);
-    let stderr = '';
-    let ended: number | NodeJS.Signals | undefined;
-    const logs = process.env['LULL_FAULT_LOGS'];
-    child.stderr.on('data', (data: Buffer) => {
-      stderr += data.toString();
-      if (logs !== undefined) appendFileSync(join(logs, `${this.prefix}-${child.pid}.log`), data);
+    const kept = keepProcess(child, this.prefix);
+    this.#children.add(kept);
+    void kept.exited.then((end) => {
+      this.#children.delete(kept);
+      if (typeof end === 'number' && end !== 0) this.#lastFailure = `code ${end}: ${kept.stderr().trim().split('\n').slice(-3).join('\n')}`;
     });
-    const exited = new Promise<number | NodeJS.Signals>((resolve) => {
-      child.on('exit', (code, signal) => {
-        this.#children.delete(child);
-        orphans.delete(child);
-        ended = code ?? signal ?? -1;
-        if (code !== null && code !== 0) this.#lastFailure = `code ${code}: ${stderr.trim().split('\n').slice(-3).join('\n')}`;
-        resolve(ended);
-      });
-    });
-    const signal = (name: NodeJS.Signals): void => void child.kill(name);
-    const end = (name: NodeJS.Signals) => (): Promise<number | NodeJS.Signals> => {
-      signal(name);
-      return exited;
-    };
-    return {
-      pid: child.pid ?? -1,
-      exited,
-      ended: () => ended,
-      stderr: () => stderr,
-      signal,
-      stop: end('SIGTERM'),
-      kill: end('SIGKILL'),
-      async killedWithin(ms) {
-        const patience = setTimeout(() => signal('SIGKILL'), ms);
-        await exited;
-        clearTimeout(patience);
-        return exited;
-      },
-      freeze: () => signal('SIGSTOP'),
-      thaw: () => signal('SIGCONT'),
-    };
+    return kept;
   }
 
   stop(processor: Processor): Promise<number | NodeJS.Signals> {
@@ -256,10 +199,8 @@ export class Deployment {
   async close(): Promise<void> {
     this.#closed = true;
     for (const child of [...this.#children]) {
-      const gone = new Promise((resolve) => child.on('exit', resolve));
-      child.kill('SIGCONT');
-      child.kill('SIGKILL');
-      await gone;
+      child.thaw();
+      await child.kill();
     }
     try {
       const existing = await this.log.admin.describeTopics(topicPlans(this.prefix).map(({ topic }) => topic));

@@ -32,7 +32,11 @@ export function readInput(codec: Codec, source: TopicPartition, record: LogRecor
   }
   if (decoded.record === 'lull.v1.Control') {
     const { tick, forward } = decoded.value;
-    if (tick !== null) return { kind: 'tick', maxTimers: tick.maxTimers, upToMs: tick.upTo };
+    if (tick !== null) {
+      // Lull writes none with a key; what has one belongs to that user alone.
+      if (record.key !== null) return refused('keyed_tick', 'a tick with a key: ticks are of the whole partition');
+      return { kind: 'tick', maxTimers: tick.maxTimers, upToMs: tick.upTo };
+    }
     if (forward !== null)
       return readEvent(source, record, forward, { appendedAtMs: forward.appendedAt, forwarded: true, bytes: value.length });
     return refused('unknown_control', 'a control record that this version does not know');

@@ -2,10 +2,11 @@ import type { Codec } from '../avro/codec.ts';
 import { ReservedEventError } from '../core/reserved.ts';
 import type { Event } from '../core/event.ts';
 import type { Timer, UserState } from '../core/state.ts';
-import { isEmpty, NO_EFFECTS, type Step } from '../core/step.ts';
+import { emptyState, isEmpty, NO_EFFECTS, type Step } from '../core/step.ts';
 import { nextDueMs, timersOf, withoutTimer } from '../core/timers.ts';
-import { toError } from '../engine/errors.ts';
+import { StateLostError, toError } from '../engine/errors.ts';
 import type { InputPosition, Output, Row } from '../engine/stage.ts';
+import { partitionFor } from '../log/partitioner.ts';
 import type { LogRecord, TopicPartition } from '../log/port.ts';
 import type { PartitionStore, StoreOp } from '../store/port.ts';
 import { deadLetter, type Refusal } from '../engine/dead-letter.ts';
@@ -13,8 +14,8 @@ import { Outbox, type ProcessorTopics } from './outbox.ts';
 import { Tally } from './tally.ts';
 import { compareDue, dueKey, indexOps, parseDueKey, TIMER_TABLE, type DueUser } from './timer-index.ts';
 import { TimerQueue } from './timer-queue.ts';
-import { encodeUserState } from './user-state-codec.ts';
-import { Users, type User } from './users.ts';
+import { decodeUserState, encodeUserState } from './user-state-codec.ts';
+import { Users } from './users.ts';
 
 /** A row or a command over this is refused: its record is rolled back alone. */
 export const MAX_ROW_BYTES = 256 * 1024;
@@ -35,6 +36,25 @@ export class RowError extends Error {
   }
 }
 
+/** One user while some steps work on them: between `Overlay.open` and `close`. */
+export interface User {
+  readonly userId: string;
+  /** The row's. */
+  readonly key: Buffer;
+  /** The partition where the id's hash belongs. */
+  readonly home: number;
+  readonly state: UserState;
+}
+
+/** States are immutable, so a savepoint is the reference to one. */
+interface Opened extends User {
+  state: UserState;
+  readonly before: UserState;
+  readonly dueBeforeMs: number | null;
+  /** The row has at most so many bytes: measured when it was read, and reckoned since. */
+  rowBytes: number;
+}
+
 export interface OverlayOptions {
   readonly codec: Codec;
   readonly topics: ProcessorTopics;
@@ -48,8 +68,8 @@ export interface OverlayOptions {
 }
 
 /**
- * The batch in work: changed users, armed timers and output, over what is committed. The store knows nothing of it until the commit; the timer
- * queue knows it at once, since a tick later in the batch must see it.
+ * The transaction in work: changed users, armed timers and output, over what is committed. The store knows nothing of it until the commit; the timer queue knows it
+ * as soon as a user is closed, since a tick later in the batch must see it.
  *
  * A step is a savepoint: one that throws, or makes a record or a row over 256 KiB, leaves nothing behind but its dead letter. Whether a later step of the same
  * batch would have made the row smaller again is no matter: what comes of a log must not hang on how it was batched. So a row is measured as soon as it may be
@@ -63,8 +83,8 @@ export class Overlay {
   careful = false;
   readonly #options: OverlayOptions;
   readonly #outbox: Outbox;
-  /** Of what has been added to rows. */
-  #inputBytes = 0;
+  /** Users taken out of the timer queue, until they are closed. */
+  readonly #taken = new Set<string>();
 
   constructor(options: OverlayOptions) {
     this.#options = options;
@@ -75,14 +95,24 @@ export class Overlay {
 
   get full(): boolean {
     return (
-      this.users.changed.length + this.#outbox.records.length >= MAX_CHANGES ||
-      this.users.changedBytes + this.#inputBytes + this.#outbox.bytes >= MAX_BYTES
+      this.users.changedCount + this.#outbox.records.length >= MAX_CHANGES || this.users.changedBytes + this.#outbox.bytes >= MAX_BYTES
     );
+  }
+
+  /** Begins with a user whose row is at hand. One at a time. @throws StateLostError where the row cannot be read */
+  open(userId: string): User {
+    const row = this.users.row(userId);
+    if (row === undefined) throw new Error(`the row of ${JSON.stringify(userId)} was not loaded`);
+    const key = Buffer.from(userId, 'utf8');
+    const home = partitionFor(key, this.#options.partitions);
+    const state = row === null ? emptyState(userId) : decodeRow(row, userId);
+    const opened: Opened = { userId, key, home, state, before: state, dueBeforeMs: nextDueMs(state), rowBytes: row?.length ?? 0 };
+    return opened;
   }
 
   /** A step caused by a record, whose value has so many bytes. */
   event(record: LogRecord, user: User, bytes: number, run: () => Step): void {
-    const refusal = this.#try(user, run, bytes);
+    const refusal = this.#try(user as Opened, run, bytes);
     if (refusal !== null) this.refuse(record, refusal);
   }
 
@@ -94,11 +124,25 @@ export class Overlay {
         throw new Error(`the timer ${timer.id} has fired and is still armed`);
       return step;
     };
-    const refusal = this.#try(user, fire, 0);
+    const refusal = this.#try(user as Opened, fire, 0);
     if (refusal === null) return;
-    this.#apply(user, withoutTimer(user.state, timer), user.rowBytes);
+    this.#apply(user as Opened, withoutTimer(user.state, timer));
     const { offset, timestampMs } = record;
-    this.refuse({ offset, timestampMs, key: Buffer.from(user.userId), value: null }, { ...refusal, reason: `timer_${refusal.reason}` });
+    this.refuse({ offset, timestampMs, key: user.key, value: null }, { ...refusal, reason: `timer_${refusal.reason}` });
+  }
+
+  /** The user's turn is over. @throws RowError: roll back and go again carefully */
+  close(user: User): void {
+    const { userId, key, state, before, dueBeforeMs } = user as Opened;
+    const dueMs = nextDueMs(state);
+    if (state !== before) this.users.set({ userId, key, row: isEmpty(state) ? null : encodeRow(state), dueBeforeMs, dueMs });
+    if (this.#taken.delete(userId) || dueMs !== dueBeforeMs) this.timers.move(userId, dueMs);
+  }
+
+  /** Takes a user out of the timer queue, who is opened later in the same transaction or not at all in it. */
+  take(userId: string): void {
+    this.timers.move(userId, null);
+    this.#taken.add(userId);
   }
 
   /** Puts an event where its key belongs; that partition's task takes it from there, in the order of its forward. */
@@ -119,16 +163,12 @@ export class Overlay {
     this.tally.refused.push(refusal.reason);
   }
 
-  /** @throws RowError: roll back and go again carefully */
   output(position: InputPosition): Output {
     const rows: Row[] = [];
     const derived: StoreOp[] = [];
-    for (const user of this.users.changed) {
-      const { userId, state, before } = user;
-      const value = isEmpty(state) ? null : encodeRow(state);
-      this.users.encoded(user, value);
-      rows.push({ key: Buffer.from(userId), value });
-      if (before !== null) derived.push(...indexOps(userId, nextDueMs(before), nextDueMs(state)));
+    for (const { userId, key, row, dueBeforeMs, dueMs } of this.users.changed) {
+      rows.push({ key, value: row });
+      if (dueMs !== dueBeforeMs) derived.push(...indexOps(userId, dueBeforeMs, dueMs));
     }
     return { rows, records: this.#outbox.records, derived, position };
   }
@@ -136,20 +176,18 @@ export class Overlay {
   committed(): void {
     this.users.committed();
     this.#outbox.clear();
-    this.#inputBytes = 0;
     this.tally.clear();
   }
 
   rollback(): void {
     this.users.rollback();
     this.timers.reset();
+    this.#taken.clear();
     this.#outbox.clear();
-    this.#inputBytes = 0;
     this.tally.clear();
   }
 
-  #try(user: User, run: () => Step, inputBytes: number): Refusal | null {
-    this.#inputBytes += inputBytes;
+  #try(user: Opened, run: () => Step, inputBytes: number): Refusal | null {
     try {
       const { state, effects } = run();
       const records = effects === NO_EFFECTS ? [] : this.#outbox.encode(effects);
@@ -160,7 +198,8 @@ export class Overlay {
       let rowBytes = user.rowBytes + this.#options.rowGrowth(inputBytes);
       if (this.careful || rowBytes > MAX_ROW_BYTES) rowBytes = encodeRow(state).length;
       // First what can still throw (a due time that is no whole number has no key).
-      this.#apply(user, state, rowBytes);
+      this.#apply(user, state);
+      user.rowBytes = rowBytes;
       this.#outbox.take(records);
       this.tally.effects(effects);
       return null;
@@ -171,13 +210,12 @@ export class Overlay {
     }
   }
 
-  #apply(user: User, state: UserState, rowBytes: number): void {
-    const { userId, state: before } = user;
+  #apply(user: Opened, state: UserState): void {
+    const { state: before } = user;
     if (state === before) return;
     const dueMs = nextDueMs(state);
     if (dueMs !== null && !Number.isSafeInteger(dueMs)) throw new Error(`it arms a timer that is due at ${dueMs}`);
-    this.users.set(user, state, rowBytes);
-    if (dueMs !== nextDueMs(before)) this.timers.move(userId, dueMs);
+    user.state = state;
     this.tally.sessionsOpened += state.lifetime.sessions - before.lifetime.sessions;
   }
 
@@ -187,8 +225,7 @@ export class Overlay {
     const entries = (await this.#options.store.scan(TIMER_TABLE, { ...range, limit })).map(({ key }) => parseDueKey(key));
     const last = entries.length < limit ? null : (entries.at(-1) ?? null);
     const users = entries.filter(({ userId }) => !this.users.isChanged(userId));
-    for (const { userId, state } of this.users.changed) {
-      const dueMs = nextDueMs(state);
+    for (const { userId, dueMs } of this.users.changed) {
       if (dueMs === null) continue;
       const user = { userId, dueMs };
       if ((from === null || compareDue(user, from) > 0) && (last === null || compareDue(user, last) <= 0)) users.push(user);
@@ -196,7 +233,6 @@ export class Overlay {
     return { users, last };
   }
 }
-
 /** The least key behind this one. */
 function behind(key: Buffer): Buffer {
   return Buffer.concat([key, Buffer.of(0)]);
@@ -213,4 +249,13 @@ function encodeRow(state: UserState): Buffer {
   if (row.length > MAX_ROW_BYTES)
     throw new RowError('row_too_large', `it makes a user row of ${row.length} bytes, at most ${MAX_ROW_BYTES} are kept`);
   return row;
+}
+
+function decodeRow(row: Buffer, userId: string): UserState {
+  try {
+    return decodeUserState(row, userId);
+  } catch (cause) {
+    // The changelog has the row as it was written; a restore says so if that is bad too.
+    throw new StateLostError(`the local store has ${toError(cause).message}`, { cause });
+  }
 }

@@ -15,6 +15,10 @@ export class RowCache {
     this.#halfBytes = Math.max(0, Math.floor(bytes / 2));
   }
 
+  has(key: string): boolean {
+    return this.#newer.rows.has(key) || this.#older.rows.has(key);
+  }
+
   /** A view: good until the next `set` or `get`. */
   get(key: string): Buffer | undefined {
     const row = read(this.#newer, key);

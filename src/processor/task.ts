@@ -1,5 +1,6 @@
 import type { Codec } from '../avro/codec.ts';
 import type { Program } from '../core/program.ts';
+import type { Timer } from '../core/state.ts';
 import { onEvent, onTimer } from '../core/step.ts';
 import { nextDueMs, nextTimer } from '../core/timers.ts';
 import { FatalError, StateLostError, toError } from '../engine/errors.ts';
@@ -9,17 +10,15 @@ import type { StoreOp } from '../store/port.ts';
 import { readInput, type Input } from './input.ts';
 import type { ProcessorObserver } from './observer.ts';
 import type { ProcessorTopics } from './outbox.ts';
-import { Overlay, RowError } from './overlay.ts';
+import { Overlay, RowError, type User } from './overlay.ts';
 import { rowGrowthOf } from './row-growth.ts';
+import { Segment, type Run } from './segment.ts';
 import { Ticker } from './ticker.ts';
 import { indexOps } from './timer-index.ts';
 import { decodeUserState } from './user-state-codec.ts';
-import type { User } from './users.ts';
 
-/** Users loaded ahead of their timers, which fire next. */
-const PREFETCH_USERS = 256;
-/** Historical input: timers that fire between two looks at the transaction's size. */
-const MAX_FIRED_AT_ONCE = 256;
+/** Users whose rows are read from the store together. */
+const PREFETCH_USERS = 512;
 
 export interface ProcessorTaskOptions {
   readonly program: Program;
@@ -36,17 +35,22 @@ export interface ProcessorTaskOptions {
   readonly observer: ProcessorObserver;
 }
 
-/** The users of a batch's records, which are to be used while no others were dropped. */
-interface Ahead {
-  readonly users: readonly User[];
-  readonly turnOvers: number;
-}
-
 export interface Historical {
   /** How far behind the largest record time a record may be: due times wait for it. */
   readonly allowedLatenessMs: number;
   /** Timers due at or before this fire at the end of the input; null = none. */
   readonly untilMs: number | null;
+}
+
+/** The transaction is full before its segment is done: it can only end behind a segment. */
+class SegmentTooLargeError extends Error {
+  override readonly name = 'SegmentTooLargeError';
+  readonly records: number;
+
+  constructor(records: number) {
+    super(`${records} records do not fit into one transaction`);
+    this.records = records;
+  }
 }
 
 /**
@@ -55,7 +59,8 @@ export interface Historical {
  * - `now` is the largest append time seen, never the wall clock. Only a tick fires timers (live), or a due time that the input has passed
  *   (historical).
  * - One batch, one commit, unless it grows too large; then it ends between two records.
- * - Rows are measured when they are encoded, at the commit; a batch with a row that is too large is done again, carefully.
+ * - Between two ticks users are worked through one after the other (`segment.ts`): what comes out has each user's order.
+ * - Rows are measured when they are encoded, at the end of a user's turn; a transaction with one that is too large is done again, carefully.
  */
 export class ProcessorTask implements StageTask {
   readonly #options: ProcessorTaskOptions;
@@ -68,6 +73,8 @@ export class ProcessorTask implements StageTask {
   #tickError: Error | undefined;
   /** The last commit: where a batch that must be done again begins. */
   #committed: InputPosition = { offset: 0, nowMs: 0 };
+  /** Records of a segment, where the batch in work makes so much of them that they have to be fewer. */
+  #maxSegment = Infinity;
 
   constructor(options: ProcessorTaskOptions, context: TaskContext) {
     this.#options = options;
@@ -128,11 +135,17 @@ export class ProcessorTask implements StageTask {
     const { records, nextOffset } = batch;
     await this.#options.codec.prepare(valuesOf(records));
     // A key is its user's id, or the record is refused.
-    const { users } = this.#overlay;
-    const userIds = records.map(({ key }) => (key === null ? '' : key.toString('utf8')));
-    const ahead = { users: await users.load(userIds), turnOvers: users.turnOvers };
-    await this.#orCarefully(() => this.#takeAll(records, ahead, nextOffset, commit));
-    users.forget();
+    const userIds = records.map(({ key }) => key?.toString('utf8') ?? null);
+    await this.#untilItFits(async () => {
+      // The second time the batch's first part may be committed.
+      let at = records.findIndex(({ offset }) => offset >= this.#committed.offset);
+      while (at >= 0 && at < records.length) {
+        at = await this.#takeSome(records, userIds, at, commit);
+        if (this.#overlay.full) await this.#commit(commit, records[at - 1]!.offset + 1);
+      }
+      await this.#commit(commit, nextOffset);
+    });
+    this.#maxSegment = Infinity;
     await this.#schedule();
   }
 
@@ -140,8 +153,13 @@ export class ProcessorTask implements StageTask {
     const untilMs = this.#options.historical?.untilMs ?? null;
     if (untilMs === null) return;
     const end = { offset: this.#committed.offset, timestampMs: untilMs, key: null, value: null };
-    await this.#orCarefully(async () => {
-      await this.#passTime(end, untilMs + 1, commit);
+    await this.#untilItFits(async () => {
+      await this.#passTime(untilMs + 1, commit, end.offset, (user) => {
+        for (let timer = nextTimer(user.state); timer !== null && timer.dueMs <= untilMs; timer = nextTimer(user.state)) {
+          this.#nowMs = Math.max(this.#nowMs, timer.dueMs);
+          this.#fireTimer(end, user, timer, timer.dueMs);
+        }
+      });
       await this.#commit(commit, end.offset);
     });
   }
@@ -155,50 +173,102 @@ export class ProcessorTask implements StageTask {
     this.#overlay.rollback();
   }
 
-  /** Each record is decoded when its turn comes, and forgotten behind it: what all of a batch's events hold would outlive a garbage collection or two. */
-  async #takeAll(records: readonly LogRecord[], ahead: Ahead, nextOffset: number, commit: Commit): Promise<void> {
-    const { historical, codec, maxEventBytes } = this.#options;
-    // The second time (see `#orCarefully`) the batch's first part may be committed.
-    const from = this.#committed.offset;
-    const { users } = this.#overlay;
-    for (let i = 0; i < records.length; i++) {
-      const record = records[i]!;
-      if (record.offset < from) continue;
-      if (historical !== null) {
-        const horizonMs = record.timestampMs - historical.allowedLatenessMs;
-        if (this.#overlay.timers.mayBeDueBefore(horizonMs)) await this.#passTime(record, horizonMs, commit);
+  /** Again from the last commit where a row cannot be kept, finding the step that did it; and where a segment is too large for a transaction, in smaller ones. */
+  async #untilItFits(take: () => Promise<void>): Promise<void> {
+    for (;;) {
+      try {
+        await take();
+        this.#overlay.careful = false;
+        return;
+      } catch (error) {
+        if (error instanceof SegmentTooLargeError) this.#maxSegment = error.records >> 1;
+        else if (error instanceof RowError) this.#overlay.careful = true;
+        else throw error;
+        this.#overlay.rollback();
+        this.#nowMs = this.#committed.nowMs;
       }
-      this.#nowMs = Math.max(this.#nowMs, record.timestampMs);
+    }
+  }
+
+  /** The next record that is nobody's, or the next segment. Returns the index behind it. */
+  async #takeSome(records: readonly LogRecord[], userIds: readonly (string | null)[], at: number, commit: Commit): Promise<number> {
+    const { historical } = this.#options;
+    if (historical === null && userIds[at] === null) {
+      await this.#takeKeyless(records[at]!);
+      return at + 1;
+    }
+    let to = at + 1;
+    // Historical input has no ticks, or none that count.
+    while (to < records.length && to - at < this.#maxSegment && (historical !== null || userIds[to] !== null)) to++;
+    const time = { nowMs: this.#nowMs, allowedLatenessMs: historical?.allowedLatenessMs ?? 0 };
+    await this.#takeSegment(new Segment(records, userIds, { from: at, to }, time), commit);
+    return to;
+  }
+
+  async #takeSegment(segment: Segment, commit: Commit): Promise<void> {
+    const { from, to, runs } = segment;
+    if (this.#options.historical !== null) await this.#passSegmentsTime(segment, commit);
+    for (const index of segment.keyless) await this.#takeKeyless(segment.records[index]!);
+    const { users } = this.#overlay;
+    let taken = 0;
+    for (const run of runs.values()) {
+      if (users.row(run.userId) === undefined) await users.load(someOf(runs, taken, PREFETCH_USERS));
+      this.#takeRun(segment, run);
+      taken++;
+      if (this.#overlay.full && taken < runs.size) throw new SegmentTooLargeError(to - from);
+    }
+    this.#nowMs = Math.max(this.#nowMs, segment.nowMs(to - 1));
+  }
+
+  /** Historical input: fires what is due within the segment of all who have no record in it. */
+  async #passSegmentsTime(segment: Segment, commit: Commit): Promise<void> {
+    const { from, to, runs, horizonMs } = segment;
+    if (!this.#overlay.timers.mayBeDueBefore(horizonMs)) return;
+    const offset = segment.records[from]!.offset;
+    await this.#passTime(
+      horizonMs,
+      commit,
+      offset,
+      (user) => {
+        this.#fireUntil(segment, user, from, to - 1);
+      },
+      runs,
+    );
+  }
+
+  /** One user's records, and with historical input the timers that come due meanwhile. */
+  #takeRun(segment: Segment, { userId, first }: Run): void {
+    const { codec, historical, maxEventBytes } = this.#options;
+    const user = this.#overlay.open(userId);
+    let passed = segment.from;
+    for (let at = first; at >= 0; at = segment.next(at)) {
+      if (historical !== null) {
+        this.#fireUntil(segment, user, passed, at);
+        passed = at + 1;
+      }
+      const record = segment.records[at]!;
       const input = readInput(codec, this.#source, record, maxEventBytes);
-      if (input.kind === 'event') {
-        if (historical !== null && input.forwarded) continue;
-        // Loaded with the batch, and perhaps dropped again when the batch took more than one commit.
-        const user = users.turnOvers === ahead.turnOvers ? ahead.users[i]! : await users.loaded(input.event.userId);
-        this.#takeEvent(record, user, input);
-      } else if (input.kind === 'refused') this.#overlay.refuse(record, input.refusal);
-      else if (historical === null) await this.#takeTick(record, input);
-      if (this.#overlay.full) await this.#commit(commit, record.offset + 1);
+      if (input.kind === 'event') this.#takeEvent(record, user, input, segment.nowMs(at));
+      else if (input.kind === 'refused') this.#overlay.refuse(record, input.refusal);
     }
-    await this.#commit(commit, nextOffset);
+    if (historical !== null) this.#fireUntil(segment, user, passed, segment.to - 1);
+    this.#overlay.close(user);
   }
 
-  /** Again from the last commit where a row cannot be kept, finding the step that did it. */
-  async #orCarefully(take: () => Promise<void>): Promise<void> {
-    try {
-      await take();
-    } catch (error) {
-      if (!(error instanceof RowError)) throw error;
-      this.#overlay.rollback();
-      this.#nowMs = this.#committed.nowMs;
-      this.#overlay.careful = true;
-      await take();
-      this.#overlay.careful = false;
+  /** Historical input: one tick per due time that the records from `from` to `until` have passed, each at that due time. */
+  #fireUntil(segment: Segment, user: User, from: number, until: number): void {
+    for (let timer = nextTimer(user.state); timer !== null; timer = nextTimer(user.state)) {
+      const passing = segment.passing(timer.dueMs, from, until);
+      if (passing < 0) return;
+      from = passing;
+      this.#fireTimer(segment.records[passing]!, user, timer, timer.dueMs);
     }
   }
 
-  #takeEvent(record: LogRecord, user: User, { event, bytes }: Extract<Input, { kind: 'event' }>): void {
+  #takeEvent(record: LogRecord, user: User, { event, forwarded, bytes }: Extract<Input, { kind: 'event' }>, nowMs: number): void {
     const { program, historical } = this.#options;
     const { tally } = this.#overlay;
+    if (historical !== null && forwarded) return;
     if (user.home !== this.#context.partition) {
       if (historical === null) {
         this.#overlay.forward(record, event, user.home);
@@ -207,47 +277,82 @@ export class ProcessorTask implements StageTask {
       tally.wrongPartition++;
     }
     tally.event(program.eventTypes.has(event.type) || event.type.startsWith('$') ? event.type : 'other');
-    this.#overlay.event(record, user, bytes, () => onEvent(user.state, event, this.#nowMs, program));
+    this.#overlay.event(record, user, bytes, () => onEvent(user.state, event, nowMs, program));
   }
 
-  async #takeTick(record: LogRecord, tick: Extract<Input, { kind: 'tick' }>): Promise<void> {
-    this.#overlay.tally.ticks++;
-    await this.#fire(record, Math.min(this.#nowMs, tick.upToMs ?? Infinity), tick.maxTimers, this.#nowMs);
+  async #takeKeyless(record: LogRecord): Promise<void> {
+    const { codec, historical, maxEventBytes } = this.#options;
+    const input = readInput(codec, this.#source, record, maxEventBytes);
+    if (input.kind === 'refused') this.#overlay.refuse(record, input.refusal);
+    if (historical !== null) return;
+    this.#nowMs = Math.max(this.#nowMs, record.timestampMs);
+    if (input.kind === 'tick') await this.#takeTick(record, input);
+  }
+
+  /** Fires up to `maxTimers` timers, in the order of their due times; those armed meanwhile take part. */
+  async #takeTick(record: LogRecord, { maxTimers, upToMs }: Extract<Input, { kind: 'tick' }>): Promise<void> {
+    const { tally } = this.#overlay;
+    const dueMs = Math.min(this.#nowMs, upToMs ?? Infinity);
+    tally.ticks++;
+    for (let fired = 0; fired < maxTimers; fired++) {
+      const userId = await this.#nextDue(dueMs);
+      if (userId === undefined) break;
+      const user = this.#overlay.open(userId);
+      const timer = this.#firstTimer(user);
+      tally.timerFired((this.#nowMs - timer.dueMs) / 1000);
+      this.#fireTimer(record, user, timer, this.#nowMs);
+      this.#overlay.close(user);
+    }
     await this.#schedule();
     this.#ticker.read(record.timestampMs);
   }
 
-  /** Historical input: one tick per due time before the horizon, each at that due time. Many timers of one due time may take several transactions. */
-  async #passTime(record: LogRecord, horizonMs: number, commit: Commit): Promise<void> {
-    const { timers } = this.#overlay;
+  /** Historical input: lets `fire` fire what is due before the horizon, user by user, but for those in `later`. Many of them may take several transactions. */
+  async #passTime(
+    horizonMs: number,
+    commit: Commit,
+    offset: number,
+    fire: (user: User) => void,
+    later?: ReadonlyMap<string, unknown>,
+  ): Promise<void> {
     for (;;) {
-      if (timers.needsLoad) await timers.load();
-      const next = timers.peek();
-      if (next === undefined || next.dueMs >= horizonMs) return;
-      this.#nowMs = Math.max(this.#nowMs, next.dueMs);
-      await this.#fire(record, next.dueMs, MAX_FIRED_AT_ONCE, next.dueMs);
-      if (this.#overlay.full) await this.#commit(commit, record.offset);
+      const userId = await this.#nextDue(horizonMs - 1);
+      if (userId === undefined) return;
+      if (later?.has(userId) === true) {
+        this.#overlay.take(userId);
+        continue;
+      }
+      const user = this.#overlay.open(userId);
+      this.#firstTimer(user);
+      fire(user);
+      this.#overlay.close(user);
+      if (this.#overlay.full) await this.#commit(commit, offset);
     }
   }
 
-  /** Fires up to `max` timers due at or before `dueMs`, in firing order and at `nowMs`; those armed meanwhile take part. */
-  async #fire(record: LogRecord, dueMs: number, max: number, nowMs: number): Promise<void> {
-    const { users, timers, tally } = this.#overlay;
-    const { program, historical } = this.#options;
-    for (let fired = 0; fired < max; fired++) {
-      if (timers.needsLoad) await timers.load();
-      const next = timers.peek();
-      if (next === undefined || next.dueMs > dueMs) return;
-      if (users.get(next.userId) === undefined) await users.load(timers.ahead(dueMs, PREFETCH_USERS).map(({ userId }) => userId));
-      const user = users.get(next.userId) ?? (await users.loaded(next.userId));
-      const timer = nextTimer(user.state);
-      if (timer?.dueMs !== next.dueMs)
-        throw new StateLostError(
-          `the local store's timer index has a user at ${next.dueMs} whose first timer is due at ${timer?.dueMs ?? 'no time'}`,
-        );
-      if (historical === null) tally.timerFired((nowMs - timer.dueMs) / 1000);
-      this.#overlay.timer(record, user, timer, () => onTimer(user.state, timer, nowMs, program));
-    }
+  /** Who has the next timer due at or before `dueMs`: their row is at hand. */
+  async #nextDue(dueMs: number): Promise<string | undefined> {
+    const { users, timers } = this.#overlay;
+    if (timers.needsLoad) await timers.load();
+    const next = timers.peek();
+    if (next === undefined || next.dueMs > dueMs) return undefined;
+    if (users.row(next.userId) === undefined) await users.load(timers.ahead(dueMs, PREFETCH_USERS).map(({ userId }) => userId));
+    return next.userId;
+  }
+
+  /** The timer for which the index has the user. */
+  #firstTimer({ userId, state }: User): Timer {
+    const due = this.#overlay.timers.peek();
+    const timer = nextTimer(state);
+    if (timer === null || due?.userId !== userId || timer.dueMs !== due.dueMs)
+      throw new StateLostError(
+        `the local store's timer index has a user at ${due?.dueMs} whose first timer is due at ${timer?.dueMs ?? 'no time'}`,
+      );
+    return timer;
+  }
+
+  #fireTimer(record: LogRecord, user: User, timer: Timer, nowMs: number): void {
+    this.#overlay.timer(record, user, timer, () => onTimer(user.state, timer, nowMs, this.#options.program));
   }
 
   async #commit(commit: Commit, offset: number): Promise<void> {
@@ -268,4 +373,13 @@ export class ProcessorTask implements StageTask {
 /** One at a time: none is kept for the others' sake. */
 function* valuesOf(records: readonly LogRecord[]): Generator<Buffer | null> {
   for (const { value } of records) yield value;
+}
+
+/** Users of some runs, from the one that comes next on. */
+function* someOf(runs: ReadonlyMap<string, unknown>, from: number, count: number): Generator<string> {
+  let at = 0;
+  for (const userId of runs.keys()) {
+    if (at >= from + count) return;
+    if (at++ >= from) yield userId;
+  }
 }

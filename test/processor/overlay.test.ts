@@ -7,7 +7,7 @@ import type { PartitionStore } from '../../src/store/port.ts';
 import { topicNames } from '../../src/log/topics.ts';
 import { createMemoryStore } from '../../src/store/memory/memory-store.ts';
 import { silentProcessorObserver } from '../../src/processor/observer.ts';
-import { Overlay, RowError } from '../../src/processor/overlay.ts';
+import { Overlay, RowError, type User } from '../../src/processor/overlay.ts';
 import { indexOps, TIMER_TABLE } from '../../src/processor/timer-index.ts';
 import { USER_TABLE } from '../../src/processor/users.ts';
 import { encodeUserState } from '../../src/processor/user-state-codec.ts';
@@ -32,8 +32,21 @@ beforeEach(async () => {
   });
 });
 
+async function opened(userId: string): Promise<User> {
+  await overlay.users.load([userId]);
+  return overlay.open(userId);
+}
+
 async function becomes(state: UserState): Promise<void> {
-  overlay.event(RECORD, await overlay.users.loaded(state.userId), 100, () => ({ state, effects: NO_EFFECTS }));
+  const user = await opened(state.userId);
+  overlay.event(RECORD, user, 100, () => ({ state, effects: NO_EFFECTS }));
+  overlay.close(user);
+}
+
+async function fires(userId: string, timer: Timer, state: UserState): Promise<void> {
+  const user = await opened(userId);
+  overlay.timer(RECORD, user, timer, () => ({ state, effects: NO_EFFECTS }));
+  overlay.close(user);
 }
 
 const TIDY = (dueMs: number): Timer => ({ dueMs, id: TIDY_TIMER });
@@ -48,7 +61,7 @@ async function next(): Promise<number | undefined> {
 test('a timer that fired can be armed again for the same moment', async () => {
   await overlay.timers.load();
   await becomes(waking('ann', 100));
-  overlay.timer(RECORD, await overlay.users.loaded('ann'), TIDY(100), () => ({ state: waking('ann', null), effects: NO_EFFECTS }));
+  await fires('ann', TIDY(100), waking('ann', null));
   expect(overlay.timers.peek()).toBeUndefined();
   await becomes(waking('ann', 100));
   expect(await next()).toBe(100);
@@ -57,18 +70,16 @@ test('a timer that fired can be armed again for the same moment', async () => {
 test('a timer that has fired and is still armed is disarmed with its dead letter, and fires no more', async () => {
   await overlay.timers.load();
   await becomes(waking('ann', 100));
-  const step = { state: { ...waking('ann', 100), lastEventMs: 2 }, effects: NO_EFFECTS };
-  overlay.timer(RECORD, await overlay.users.loaded('ann'), TIDY(100), () => step);
+  await fires('ann', TIDY(100), { ...waking('ann', 100), lastEventMs: 2 });
   expect(overlay.timers.peek()).toBeUndefined();
   expect(overlay.output({ offset: 2, nowMs: 1 }).records.map(({ headers }) => headers?.['lull-reason']?.toString())).toEqual([
     'timer_step_failed',
   ]);
 });
 
-test('a row that cannot be kept shows at the commit, and the second time only its step is refused', async () => {
+test('a row that cannot be kept shows when its user is closed, and the second time only its step is refused', async () => {
   const state = { ...waking('ann', 100), lastEventMs: 0.5 };
-  await becomes(state);
-  expect(() => overlay.output({ offset: 2, nowMs: 1 })).toThrow(RowError);
+  await expect(becomes(state)).rejects.toThrow(RowError);
   overlay.rollback();
   overlay.careful = true;
   await becomes(state);
@@ -82,11 +93,13 @@ test('a transaction is full at so many bytes, of rows as of records', async () =
   const record = { ...RECORD, value: Buffer.alloc(1024 * 1024) };
   for (let i = 0; i < 15; i++) overlay.refuse(record, { reason: 'large', detail: '' });
   expect(overlay.full).toBe(false);
-  const user = await overlay.users.loaded('ann');
-  overlay.users.encoded(user, Buffer.alloc(1024 * 1024));
-  await becomes(waking('ann', 100));
+  const large = (bytes: number): void =>
+    overlay.users.set({ userId: 'ann', key: Buffer.from('ann'), row: Buffer.alloc(bytes), dueBeforeMs: null, dueMs: null });
+  large(1024 * 1024);
   expect(overlay.full).toBe(true);
-  await becomes(waking('ann', 200));
+  large(1024);
+  expect(overlay.full).toBe(false);
+  large(1024 * 1024);
   overlay.committed();
   expect(overlay.full).toBe(false);
 });
@@ -102,7 +115,9 @@ test('a timer that was moved before the index was read is read once, where it is
 
 test('a step whose timer cannot be kept leaves nothing but its dead letter', async () => {
   const step = { state: waking('ann', 0.5), effects: { ...NO_EFFECTS, lateSuppressions: 1 } };
-  overlay.event(RECORD, await overlay.users.loaded('ann'), 100, () => step);
+  const user = await opened('ann');
+  overlay.event(RECORD, user, 100, () => step);
+  overlay.close(user);
   const output = overlay.output({ offset: 2, nowMs: 1 });
   expect(output.rows).toEqual([]);
   expect(output.records.map(({ topic, headers }) => [topic, headers?.['lull-reason']?.toString()])).toEqual([
@@ -128,4 +143,13 @@ test('a rollback leaves what is committed', async () => {
   overlay.rollback();
   expect([await next(), await next()]).toEqual([100, undefined]);
   expect(overlay.output({ offset: 2, nowMs: 1 }).rows).toEqual([]);
+});
+
+test('a user who was taken out of the queue is back in it when their turn is over', async () => {
+  await overlay.timers.load();
+  await becomes(waking('ann', 100));
+  overlay.take('ann');
+  expect(overlay.timers.peek()).toBeUndefined();
+  overlay.close(await opened('ann'));
+  expect(overlay.timers.peek()).toMatchObject({ userId: 'ann', dueMs: 100 });
 });

@@ -232,8 +232,13 @@ describe('the processor', () => {
           await run.done;
           // The prefix is the only thing that differs between two rigs.
           const plain = (text: string): string => text.replaceAll(rig.prefix, 'P');
-          const read = async (topic: string): Promise<string[]> =>
-            (await rig.records(topic)).map(({ value }) => plain(value?.toString('latin1') ?? ''));
+          // Between users there is no order: each has one of their own.
+          const read = async (topic: string): Promise<Record<string, string[]>> => {
+            const byUser: Record<string, string[]> = {};
+            for (const { key, value } of await rig.records(topic))
+              (byUser[key?.toString() ?? ''] ??= []).push(plain(value?.toString('latin1') ?? ''));
+            return byUser;
+          };
           outputs.push({ dispatch: await read(rig.topics.dispatch), decisions: await read(rig.topics.decisions) });
           await rig.close();
         }

@@ -1,0 +1,108 @@
+import type { LogRecord } from '../log/port.ts';
+
+/** One user's records of a segment: the first of a chain, of which `Segment.next` gives the others. */
+export interface Run {
+  /** As the key reads in UTF-8. */
+  readonly userId: string;
+  readonly first: number;
+  last: number;
+}
+
+/**
+ * A stretch of a batch in which users do not meet: events alone, with no tick in between. So each user's events can be worked through in one go (a *run*), whatever order
+ * the users are taken in: the state is decoded once, lives for the length of the run, and is encoded once. What is held for a whole batch instead outlives the
+ * collections of the young generation, which costs more than all of the decoding.
+ *
+ * Records are meant by their index in the batch.
+ */
+export class Segment {
+  readonly records: readonly LogRecord[];
+  readonly from: number;
+  /** Behind the last. */
+  readonly to: number;
+  /** By user, in the order of their first records. */
+  readonly runs: ReadonlyMap<string, Run>;
+  /** Those that are nobody's. */
+  readonly keyless: readonly number[];
+  readonly #next: Int32Array;
+  /** The largest append time up to each record, the partition's before the segment included. */
+  readonly #nowMs: Float64Array;
+  /** The largest record time up to each record, of the segment alone. */
+  readonly #recordMs: Float64Array;
+  readonly #allowedLatenessMs: number;
+
+  /** @param userIds each record's key; null = none */
+  constructor(
+    records: readonly LogRecord[],
+    userIds: readonly (string | null)[],
+    range: { readonly from: number; readonly to: number },
+    time: { readonly nowMs: number; readonly allowedLatenessMs: number },
+  ) {
+    const { from, to } = range;
+    this.records = records;
+    this.from = from;
+    this.to = to;
+    this.#allowedLatenessMs = time.allowedLatenessMs;
+    this.#next = new Int32Array(to - from).fill(-1);
+    this.#nowMs = new Float64Array(to - from);
+    this.#recordMs = new Float64Array(to - from);
+    const runs = new Map<string, Run>();
+    const keyless: number[] = [];
+    let { nowMs } = time;
+    let recordMs = -Infinity;
+    for (let i = from; i < to; i++) {
+      const { timestampMs } = records[i]!;
+      nowMs = Math.max(nowMs, timestampMs);
+      recordMs = Math.max(recordMs, timestampMs);
+      this.#nowMs[i - from] = nowMs;
+      this.#recordMs[i - from] = recordMs;
+      const userId = userIds[i] ?? null;
+      if (userId === null) {
+        keyless.push(i);
+        continue;
+      }
+      const run = runs.get(userId);
+      if (run === undefined) runs.set(userId, { userId, first: i, last: i });
+      else {
+        this.#next[run.last - from] = i;
+        run.last = i;
+      }
+    }
+    this.runs = runs;
+    this.keyless = keyless;
+  }
+
+  /** The user's record behind this one; -1 = none. */
+  next(index: number): number {
+    return this.#next[index - this.from]!;
+  }
+
+  /** The largest append time seen when this record is processed. */
+  nowMs(index: number): number {
+    return this.#nowMs[index - this.from]!;
+  }
+
+  /** Historical input: no timer due at or after this fires within the segment. */
+  get horizonMs(): number {
+    return this.#recordMs[this.to - 1 - this.from]! - this.#allowedLatenessMs;
+  }
+
+  /**
+   * Historical input: the first record, from `from` to `until`, before which a timer due at `dueMs` fires: its time is later by more than the allowed lateness.
+   * -1 = none.
+   */
+  passing(dueMs: number, from: number, until: number): number {
+    const pastMs = dueMs + this.#allowedLatenessMs;
+    if (from > until || this.#recordMs[until - this.from]! <= pastMs) return -1;
+    let [low, high] = [this.from, until];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.#recordMs[middle - this.from]! > pastMs) high = middle;
+      else low = middle + 1;
+    }
+    if (low >= from) return low;
+    // Records are not quite in the order of their times, and the timer was armed after the one that passed its due time.
+    for (let i = from; i <= until; i++) if (this.records[i]!.timestampMs > pastMs) return i;
+    return -1;
+  }
+}

@@ -1,0 +1,55 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { Segment } from '../../src/processor/segment.ts';
+
+const times = fc.array(fc.integer({ min: 0, max: 40 }), { minLength: 1, maxLength: 30 });
+
+function segmentOf(timestamps: readonly number[], users: readonly (string | null)[], allowedLatenessMs: number, from = 0): Segment {
+  const records = timestamps.map((timestampMs, offset) => ({ offset, timestampMs, key: null, value: null }));
+  return new Segment(records, users, { from, to: records.length }, { nowMs: 10, allowedLatenessMs });
+}
+
+test("gives each user's records in their order, and those that are nobody's", () => {
+  fc.assert(
+    fc.property(fc.array(fc.constantFrom('ann', 'bob', 'cid', null), { minLength: 1, maxLength: 30 }), fc.nat(29), (users, from) => {
+      fc.pre(from < users.length);
+      const segment = segmentOf(
+        users.map(() => 1),
+        users,
+        0,
+        from,
+      );
+      const all = new Map<string | null, number[]>([[null, [...segment.keyless]]]);
+      for (const { userId, first, last } of segment.runs.values()) {
+        const chain: number[] = [];
+        for (let at = first; at >= 0; at = segment.next(at)) chain.push(at);
+        expect(chain.at(-1)).toBe(last);
+        all.set(userId, chain);
+      }
+      for (const [user, chain] of all) expect(chain).toEqual(users.flatMap((other, i) => (i >= from && other === user ? [i] : [])));
+      expect([...all.values()].flat().length).toBe(users.length - from);
+    }),
+  );
+});
+
+test('a timer fires before the first record that is later than its due time by more than the allowed lateness', () => {
+  fc.assert(
+    fc.property(times, fc.nat(40), fc.nat(10), fc.nat(29), fc.nat(29), (timestamps, dueMs, lateMs, from, until) => {
+      fc.pre(until < timestamps.length);
+      const segment = segmentOf(
+        timestamps,
+        timestamps.map(() => 'ann'),
+        lateMs,
+      );
+      const expected = timestamps.findIndex((ms, i) => i >= from && i <= until && dueMs < ms - lateMs);
+      expect(segment.passing(dueMs, from, until)).toBe(expected);
+      expect(dueMs < segment.horizonMs).toBe(segment.passing(dueMs, 0, timestamps.length - 1) >= 0);
+    }),
+    { numRuns: 2_000 },
+  );
+});
+
+test('now is the largest append time seen, of the partition', () => {
+  const segment = segmentOf([3, 12, 11, 20], ['ann', 'bob', 'ann', 'bob'], 0);
+  expect([0, 1, 2, 3].map((i) => segment.nowMs(i))).toEqual([10, 12, 12, 20]);
+});

@@ -106,7 +106,7 @@ class AvroCodec implements Codec {
     if (reader === undefined) throw this.#bad.get(id)?.error ?? new Error(`schema id ${id} was not prepared before decoding`);
     let decoded: { readonly value: unknown; readonly offset: number };
     try {
-      decoded = reader.type.decode(value, FRAME_BYTES, reader.resolver);
+      decoded = reader.read?.(value, FRAME_BYTES) ?? reader.type.decode(value, FRAME_BYTES, reader.resolver);
     } catch (error) {
       throw undecodable(reader.record, error);
     }

@@ -1,6 +1,7 @@
 import avsc, { type Type } from 'avsc';
 import { exactLong } from './exact-long.ts';
 import { override, type InnerResolver, type InnerType, type Tap } from './override.ts';
+import { SharedText } from './shared-text.ts';
 
 /**
  * Avro types as avsc compiles them, with four things done differently by a type hook:
@@ -124,7 +125,7 @@ function boundedMap(type: Type): Type {
       const map: Record<string, unknown> = {};
       for (let count = blockCount(tap); count !== 0; count = blockCount(tap)) {
         for (; count > 0; count -= 1) {
-          const key = tap.readString();
+          const key = readKey(tap);
           if (key === '__proto__') throw new Error('a map must not have the key "__proto__"');
           map[key] = values._read(tap);
         }
@@ -158,6 +159,16 @@ function boundedArray(type: Type): Type {
       }
     },
   });
+}
+
+const KEYS = new SharedText();
+
+function readKey(tap: Tap): string {
+  const length = tap.readLong();
+  const from = tap.pos;
+  if (!(length >= 0 && length <= tap.buf.length - from)) throw new Error('truncated buffer');
+  tap.pos = from + length;
+  return KEYS.read(tap.buf, from, length);
 }
 
 /** Entries of the next block, 0 behind the last one. A negative count is followed by the block's size in bytes, which is not needed here. */

@@ -77,7 +77,7 @@ export const SETTINGS = {
     pattern: /^(mailto:\S+@\S+|https:\/\/\S+)$/,
     form: 'a mailto: address or an https: URL',
   }),
-  fetchMaxBytes: size({ doc: 'asked for in one fetch of one partition', default: MIB, min: 1024, max: 64 * MIB }),
+  fetchMaxBytes: size({ doc: 'asked for in one fetch of one partition', default: 2 * MIB, min: 1024, max: 64 * MIB }),
 } as const;
 
 export type SettingName = keyof typeof SETTINGS;

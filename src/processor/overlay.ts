@@ -63,8 +63,6 @@ export interface OverlayOptions {
   /** Of the input topic. */
   readonly partitions: number;
   readonly cacheBytes: number;
-  /** At most how many bytes a step that reads so many can add to a row. See `row-growth.ts`. */
-  readonly rowGrowth: (inputBytes: number) => number;
 }
 
 /**
@@ -110,21 +108,21 @@ export class Overlay {
     return opened;
   }
 
-  /** A step caused by a record, whose value has so many bytes. */
-  event(record: LogRecord, user: User, bytes: number, run: () => Step): void {
-    const refusal = this.#try(user as Opened, run, bytes);
+  /** A step caused by a record, which adds at most so many bytes to the row (`row-growth.ts`). */
+  event(record: LogRecord, user: User, growthBytes: number, run: () => Step): void {
+    const refusal = this.#try(user as Opened, run, growthBytes);
     if (refusal !== null) this.refuse(record, refusal);
   }
 
   /** A step caused by a timer. One that fails is disarmed with its dead letter, or it would fail at every tick. */
-  timer(record: LogRecord, user: User, timer: Timer, run: () => Step): void {
+  timer(record: LogRecord, user: User, timer: Timer, growthBytes: number, run: () => Step): void {
     const fire = (): Step => {
       const step = run();
       if (timersOf(step.state).some(({ dueMs, id }) => dueMs === timer.dueMs && id === timer.id))
         throw new Error(`the timer ${timer.id} has fired and is still armed`);
       return step;
     };
-    const refusal = this.#try(user as Opened, fire, 0);
+    const refusal = this.#try(user as Opened, fire, growthBytes);
     if (refusal === null) return;
     this.#apply(user as Opened, withoutTimer(user.state, timer));
     const { offset, timestampMs } = record;
@@ -187,7 +185,7 @@ export class Overlay {
     this.tally.clear();
   }
 
-  #try(user: Opened, run: () => Step, inputBytes: number): Refusal | null {
+  #try(user: Opened, run: () => Step, growthBytes: number): Refusal | null {
     try {
       const { state, effects } = run();
       const records = effects === NO_EFFECTS ? [] : this.#outbox.encode(effects);
@@ -195,7 +193,7 @@ export class Overlay {
         if ((value?.length ?? 0) > MAX_ROW_BYTES)
           throw new RowError('row_too_large', `it makes a record of ${value?.length ?? 0} bytes for ${topic}`);
       }
-      let rowBytes = user.rowBytes + this.#options.rowGrowth(inputBytes);
+      let rowBytes = user.rowBytes + growthBytes;
       if (this.careful || rowBytes > MAX_ROW_BYTES) rowBytes = encodeRow(state).length;
       // First what can still throw (a due time that is no whole number has no key).
       this.#apply(user, state);

@@ -1,3 +1,4 @@
+import { indexProgram } from '../core/program-index.ts';
 import type { Program } from '../core/program.ts';
 
 /** Of a match or a ledger entry, without what it keeps of its event and its session. */
@@ -6,12 +7,15 @@ const ENTRY_BYTES = 256;
 const COUNT_BYTES = 32;
 
 /**
- * At most how many bytes a step can add to a user's row: every journey may keep its event once, and the session as it is. Far more than it ever is, and still so little
- * that rows need not be measured after each step.
- * @returns by the bytes of what the step reads
+ * At most how many bytes a step can add to a user's row: each journey that it starts may keep its event, and the session as it is. More than it ever is, and still so
+ * little that rows need not be measured after each step.
+ * @returns by the bytes of what the step reads, and its event's type; null = it is a timer's
  */
-export function rowGrowthOf({ journeys, eventTypes, sums }: Program): (inputBytes: number) => number {
-  const copies = journeys.length + 1;
-  const entryBytes = ENTRY_BYTES + COUNT_BYTES * (eventTypes.size + sums.length);
-  return (inputBytes) => copies * (inputBytes + entryBytes);
+export function rowGrowthOf(program: Program): (inputBytes: number, type: string | null) => number {
+  const { types, sessionEnded } = indexProgram(program);
+  const entryBytes = ENTRY_BYTES + COUNT_BYTES * (program.eventTypes.size + program.sums.length);
+  return (inputBytes, type) => {
+    const started = type === null ? 0 : (types.get(type)?.triggers.length ?? 0);
+    return (1 + sessionEnded.length + started) * (inputBytes + entryBytes);
+  };
 }

@@ -68,6 +68,7 @@ export class ProcessorTask implements StageTask {
   readonly #source: TopicPartition;
   readonly #overlay: Overlay;
   readonly #ticker: Ticker;
+  readonly #rowGrowth: ReturnType<typeof rowGrowthOf>;
   #nowMs = 0;
   /** A tick could not be appended: the next `wake` ends the task with it. */
   #tickError: Error | undefined;
@@ -82,8 +83,8 @@ export class ProcessorTask implements StageTask {
     this.#source = { topic: options.inputTopic, partition: context.partition };
     const { codec, topics, cacheBytes } = options;
     const { store, partitions } = context;
-    const rowGrowth = rowGrowthOf(options.program);
-    this.#overlay = new Overlay({ codec, topics, cacheBytes, partitions, store, source: this.#source, rowGrowth });
+    this.#overlay = new Overlay({ codec, topics, cacheBytes, partitions, store, source: this.#source });
+    this.#rowGrowth = rowGrowthOf(options.program);
     this.#ticker = new Ticker(context.clock, options.tickTimeoutMs);
   }
 
@@ -212,7 +213,7 @@ export class ProcessorTask implements StageTask {
     const { users } = this.#overlay;
     let taken = 0;
     for (const run of runs.values()) {
-      if (users.row(run.userId) === undefined) await users.load(someOf(runs, taken, PREFETCH_USERS));
+      if (!users.isAtHand(run.userId)) await users.load(someOf(runs, taken, PREFETCH_USERS));
       this.#takeRun(segment, run);
       taken++;
       if (this.#overlay.full && taken < runs.size) throw new SegmentTooLargeError(to - from);
@@ -277,7 +278,7 @@ export class ProcessorTask implements StageTask {
       tally.wrongPartition++;
     }
     tally.event(program.eventTypes.has(event.type) || event.type.startsWith('$') ? event.type : 'other');
-    this.#overlay.event(record, user, bytes, () => onEvent(user.state, event, nowMs, program));
+    this.#overlay.event(record, user, this.#rowGrowth(bytes, event.type), () => onEvent(user.state, event, nowMs, program));
   }
 
   async #takeKeyless(record: LogRecord): Promise<void> {
@@ -336,7 +337,7 @@ export class ProcessorTask implements StageTask {
     if (timers.needsLoad) await timers.load();
     const next = timers.peek();
     if (next === undefined || next.dueMs > dueMs) return undefined;
-    if (users.row(next.userId) === undefined) await users.load(timers.ahead(dueMs, PREFETCH_USERS).map(({ userId }) => userId));
+    if (!users.isAtHand(next.userId)) await users.load(timers.ahead(dueMs, PREFETCH_USERS).map(({ userId }) => userId));
     return next.userId;
   }
 
@@ -352,7 +353,8 @@ export class ProcessorTask implements StageTask {
   }
 
   #fireTimer(record: LogRecord, user: User, timer: Timer, nowMs: number): void {
-    this.#overlay.timer(record, user, timer, () => onTimer(user.state, timer, nowMs, this.#options.program));
+    const { program } = this.#options;
+    this.#overlay.timer(record, user, timer, this.#rowGrowth(0, null), () => onTimer(user.state, timer, nowMs, program));
   }
 
   async #commit(commit: Commit, offset: number): Promise<void> {

@@ -1,12 +1,10 @@
+import { SharedText } from '../avro/shared-text.ts';
 import { HASH_BYTES, UUID_BYTES } from './user-row.ts';
 
 /** Bytes that are no row: cut, longer than their content, or damaged. */
 export class DamagedRowError extends Error {
   override readonly name = 'DamagedRowError';
 }
-
-/** Of shared names: what many users share is little. This only keeps a flood of made-up attribute names from filling the memory. */
-const MAX_SHARED_BYTES = 1024 * 1024;
 
 /**
  * Reads the parts of one row, in the order in which `RowOutput` wrote them.
@@ -24,9 +22,7 @@ export class RowInput {
   #nameCount = 0;
   readonly #ids: string[] = [];
   #idCount = 0;
-  /** By a hash of their bytes. Only ASCII, where characters and bytes are the same. */
-  readonly #shared = new Map<number, string>();
-  #sharedBytes = 0;
+  readonly #shared = new SharedText();
   readonly #uuid = Buffer.from('00000000-0000-0000-0000-000000000000');
 
   /** Reads the tables, from behind the version. */
@@ -193,38 +189,13 @@ export class RowInput {
 
   #sharedText(): string {
     const length = this.#size();
-    const bytes = this.#bytes;
     const from = this.#at;
-    const end = from + length;
-    let hash = length;
-    let bits = 0;
-    for (let at = from; at < end; at++) {
-      hash = Math.imul(hash ^ bytes[at]!, 0x01000193);
-      bits |= bytes[at]!;
-    }
-    this.#at = end;
-    const known = this.#shared.get(hash);
-    if (known !== undefined && isTextAt(bytes, from, length, known)) return known;
-    const text = bytes.toString('utf8', from, end);
-    if (bits > 0x7f) return text;
-    if (this.#sharedBytes > MAX_SHARED_BYTES) {
-      this.#shared.clear();
-      this.#sharedBytes = 0;
-    }
-    const key = Object.keys({ [text]: null })[0]!;
-    this.#shared.set(hash, key);
-    this.#sharedBytes += length;
-    return key;
+    this.#at += length;
+    return this.#shared.read(this.#bytes, from, length);
   }
 }
 
 const HEX = '0123456789abcdef';
-
-function isTextAt(bytes: Uint8Array, from: number, length: number, text: string): boolean {
-  if (text.length !== length) return false;
-  for (let i = 0; i < length; i++) if (text.charCodeAt(i) !== bytes[from + i]) return false;
-  return true;
-}
 
 function safe(sum: number): number {
   if (!Number.isSafeInteger(sum)) throw new DamagedRowError('a time or an offset is over 2^53');

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { createCodec, FIXED_SCHEMA_IDS, type Codec } from '../../src/avro/codec.ts';
 import { PoisonError } from '../../src/avro/errors.ts';
 import type { EncodableTypes, RecordName } from '../../src/avro/records.ts';
+import { readerOf, TYPES } from '../../src/avro/readers.ts';
 import { FIRST_PRODUCT_EVENT, RECORD_NAMES, SCHEMAS } from '../../src/avro/schemas.ts';
 import { records } from './arbitraries.ts';
 
@@ -110,6 +111,41 @@ describe('codec', () => {
       expect(codec.decode(value).value).toMatchObject({ occurredAt });
       expect(codec.encode('lull.v1.ProductEvent', { eventId: 'e', userId: 'u', type: 't', occurredAt, properties: {} })).toEqual(value);
     }
+  });
+
+  it('reads product events of a user and of the next alike, whatever their ids have in common', () => {
+    const codec = createCodec();
+    const ids = ['é', 'e', '', 'éé', '\ufffd'].map((userId) => ({ ...EVENT, userId }));
+    for (const value of [...ids, ...ids.toReversed()])
+      expect(codec.decode(codec.encode('lull.v1.ProductEvent', value)).value).toMatchObject(value);
+    // A byte that is no UTF-8, of the same value as the character before it.
+    codec.decode(codec.encode('lull.v1.ProductEvent', { ...EVENT, userId: 'é' }));
+    const broken = codec.encode('lull.v1.ProductEvent', { ...EVENT, userId: 'x' });
+    broken[broken.indexOf('x')] = 0xe9;
+    expect(codec.decode(broken).value).toMatchObject({ userId: '\ufffd' });
+  });
+
+  it('reads a product event with one byte changed as avsc does, or not at all', () => {
+    const codec = createCodec();
+    const [quick, general] = [readerOf(SCHEMAS['lull.v1.ProductEvent']), TYPES['lull.v1.ProductEvent']];
+    const changed = fc.tuple(records['lull.v1.ProductEvent'], fc.nat(), fc.nat(255));
+    fc.assert(
+      fc.property(changed, ([value, at, byte]) => {
+        const bytes = codec.encode('lull.v1.ProductEvent', value);
+        bytes[5 + (at % (bytes.length - 5))] = byte;
+        let read;
+        try {
+          read = quick.read?.(bytes, 5);
+        } catch (error) {
+          expect(error).toBeInstanceOf(Error);
+          return;
+        }
+        const expected = general.decode(bytes, 5);
+        expect(read?.offset).toBe(expected.offset);
+        if (expected.offset >= 0) expect(read?.value).toEqual(expected.value);
+      }),
+      { numRuns: 3_000 },
+    );
   });
 
   it('fills what may be left out', () => {

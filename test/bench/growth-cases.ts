@@ -29,6 +29,8 @@ export interface Scale {
 const SEED = 'growth';
 const HOUR_MS = 3_600_000;
 const PRELOAD_FROM_MS = W1_START_MS - 2 * HOUR_MS;
+/** Enough to reach each partition. */
+const LAST = 200;
 const OTHERS = Array.from({ length: 99 }, (_, i) => `other_${i}`);
 /** Of page views. */
 const OTHER_SHARE = 0.1;
@@ -99,11 +101,15 @@ export function topologyOf({ topology }: GrowthCase): string | undefined {
   return folder;
 }
 
-/** Every user, as often as it takes to make the count, within an hour that is over before the measured events begin. */
+/**
+ * Every user, as often as it takes to make the count, within an hour that is over before the measured events begin. The last of them come just before those, so that the
+ * sessions of all others have ended by then: what is measured is not to pay for what was loaded.
+ */
 function* preloadOf(users: number, count: number, type: string): Generator<BenchEvent> {
   for (let i = 0; i < count; i++) {
-    const occurredAtMs = PRELOAD_FROM_MS + Math.floor((i * HOUR_MS) / count);
-    yield { eventId: `preload-${i}`, userId: userIdOf(i % users), type, occurredAtMs, properties: { path: '/', qty: 0 } };
+    const sinceMs = i < count - LAST ? Math.floor((i * HOUR_MS) / count) : W1_START_MS - PRELOAD_FROM_MS - 60_000;
+    const event = { eventId: `preload-${i}`, userId: userIdOf(i % users), type, occurredAtMs: PRELOAD_FROM_MS + sinceMs };
+    yield { ...event, properties: { path: '/', qty: 0 } };
   }
 }
 

@@ -4,13 +4,15 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import type { Restored } from '../../src/engine/observer.ts';
 import { createKafkaLog } from '../../src/log/kafka/log.ts';
+import { partitionFor } from '../../src/log/partitioner.ts';
 import type { Log } from '../../src/log/port.ts';
 import { benchBroker } from './broker.ts';
 import { growthCases, topologyOf, type GrowthCase } from './growth-cases.ts';
-import { LullSide } from './lull.ts';
+import { FETCH_BYTES, LullSide } from './lull.ts';
 import { ProcessUsage } from './process-usage.ts';
 import { machineLine, median, ratio, table } from './table.ts';
 import { createEventsTopic, writeEvents } from './topic-writer.ts';
+import type { BenchEvent } from './w1-events.ts';
 
 const HELP = `Growth: what an event costs when one thing is made large, as a ratio to the small case of the same run; and how fast a state is restored.
 
@@ -65,7 +67,7 @@ export async function run(args: readonly string[], signal: AbortSignal): Promise
       only: { type: 'string' },
       workers: { type: 'string', default: '2' },
       markdown: { type: 'string' },
-      'fetch-bytes': { type: 'string', default: String(1024 * 1024) },
+      'fetch-bytes': { type: 'string', default: String(FETCH_BYTES) },
       'limit-s': { type: 'string', default: '1800' },
       help: { type: 'boolean', default: false },
     },
@@ -115,14 +117,15 @@ async function measure(setting: Setting, growthCase: GrowthCase): Promise<Measur
     await createEventsTopic(log, topic, PARTITIONS);
     say(`${growthCase.name}: generating`);
     const onProgress = (written: number): void => say(`${growthCase.name}: ${written} written`);
-    await writeEvents(log, growthCase.events(), { topic, partitions: PARTITIONS, onProgress, signal });
+    const preloaded = new Map<number, number>();
+    await writeEvents(log, counted(growthCase, preloaded), { topic, partitions: PARTITIONS, onProgress, signal });
     const side = await LullSide.open({
       ...{ log, bootstrap, topic, partitions: PARTITIONS, workers, fetchBytes },
       ...(topology === undefined ? {} : { topology }),
     });
     try {
       await side.start();
-      const figures = await measureBehindPreload(setting, growthCase, side, topic);
+      const figures = await measureBehindPreload(setting, growthCase, side, { topic, preloaded });
       if (growthCase.restore !== true) return figures;
       return { ...figures, restore: await measureRestore(setting, side) };
     } finally {
@@ -134,8 +137,25 @@ async function measure(setting: Setting, growthCase: GrowthCase): Promise<Measur
   }
 }
 
-/** CPU and time from the moment that as many events as were loaded before are committed, until all are. */
-async function measureBehindPreload(setting: Setting, { name, preload }: GrowthCase, side: LullSide, topic: string): Promise<Measured> {
+/** The case's events; how many of them are loaded before, by partition, goes to `preloaded`. */
+function* counted({ events, preload }: GrowthCase, preloaded: Map<number, number>): Generator<BenchEvent> {
+  let count = 0;
+  for (const event of events()) {
+    if (count++ < preload) {
+      const partition = partitionFor(Buffer.from(event.userId), PARTITIONS);
+      preloaded.set(partition, (preloaded.get(partition) ?? 0) + 1);
+    }
+    yield event;
+  }
+}
+
+/** CPU and time from the moment that what was loaded before is committed in every partition, until all is. */
+async function measureBehindPreload(
+  setting: Setting,
+  { name, preload }: GrowthCase,
+  side: LullSide,
+  { topic, preloaded }: { readonly topic: string; readonly preloaded: ReadonlyMap<number, number> },
+): Promise<Measured> {
   const { log, measured, limitMs, signal } = setting;
   const { children } = side;
   const usage = new ProcessUsage(...children.map(({ pid }) => pid));
@@ -145,10 +165,12 @@ async function measureBehindPreload(setting: Setting, { name, preload }: GrowthC
     await sleep(100, undefined, { signal });
     if (children.some(({ hasExited }) => hasExited)) throw new Error(`${name}: a worker ended before the input did`);
     usage.sampleRss();
-    const committed = [...(await log.admin.groupOffsets(side.groupId, topic)).values()].reduce((sum, offset) => sum + offset, 0);
+    const offsets = await log.admin.groupOffsets(side.groupId, topic);
+    const committed = [...offsets.values()].reduce((sum, offset) => sum + offset, 0);
+    const isLoaded = [...preloaded].every(([partition, count]) => (offsets.get(partition) ?? 0) >= count);
     const atMs = Date.now();
     if (atMs - began > limitMs) throw new Error(`${name}: ${committed} of ${preload + measured} committed after ${limitMs / 1000} s`);
-    if (committed >= preload) from ??= { atMs, cpuS: usage.cpuSeconds(), events: committed };
+    if (isLoaded) from ??= { atMs, cpuS: usage.cpuSeconds(), events: committed };
     if (atMs - reportedMs > 2_000) {
       reportedMs = atMs;
       say(`${name}: ${committed} of ${preload + measured} committed`);

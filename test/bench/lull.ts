@@ -2,11 +2,22 @@ import { randomUUID } from 'node:crypto';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { WORKER_ENVIRONMENT, WORKER_NODE_FLAGS } from '../../src/cli/workers/node-flags.ts';
+import { cacheFolder } from '../../src/dev/stack/cache.ts';
 import { groupIdOf } from '../../src/engine/worker.ts';
 import type { Log } from '../../src/log/port.ts';
 import { specOf, topicNames, topicPlans, type TopicNames } from '../../src/log/topics.ts';
 import { Child, goTogether } from './child.ts';
 import type { ChildOptions } from './w1-child.ts';
+
+/** What `lull process` asks for by default. */
+export const FETCH_BYTES = 2 * 1024 * 1024;
+
+/**
+ * As `lull process` starts its workers. What is installed is JavaScript; here Node strips the types, and what it needs for that stays in memory (17 MiB a process), unless
+ * it has the result in its cache.
+ */
+const ENVIRONMENT = { ...WORKER_ENVIRONMENT, NODE_COMPILE_CACHE: join(cacheFolder(), 'bench-compiled') };
 
 export interface LullOptions extends Omit<ChildOptions, 'profile'> {
   readonly log: Log;
@@ -52,7 +63,11 @@ export class LullSide {
     this.children = Array.from({ length: workers }, (_, worker) => {
       const json = JSON.stringify({ live, topology, set, profile: this.profiles[worker] } satisfies Record<keyof ChildOptions, unknown>);
       const args = [bootstrap, this.topics.timeline, this.#prefix, this.#stateFolder(worker), String(fetchBytes), json];
-      return new Child(process.execPath, [...nodeFlags, join(import.meta.dirname, 'w1-child.ts'), ...args]);
+      return new Child(
+        process.execPath,
+        [...WORKER_NODE_FLAGS, ...nodeFlags, join(import.meta.dirname, 'w1-child.ts'), ...args],
+        ENVIRONMENT,
+      );
     });
     await goTogether(this.children);
   }

@@ -7,6 +7,7 @@ import { benchBroker } from './broker.ts';
 import { observedOf, readReference, type Observed } from './commands.ts';
 import { measureFloor } from './floor.ts';
 import { buildPeer, type BuiltPeer } from './kstreams/side.ts';
+import { FETCH_BYTES } from './lull.ts';
 import { machineLine, median, ratio, table } from './table.ts';
 import { createEventsTopic, writeEvents, writeFlush } from './topic-writer.ts';
 import { W1_FLUSH_MS, w1Events } from './w1-events.ts';
@@ -51,7 +52,7 @@ export async function run(args: readonly string[], signal: AbortSignal): Promise
       pairs: { type: 'string', default: '5' },
       workers: { type: 'string', default: '2' },
       markdown: { type: 'string' },
-      'fetch-bytes': { type: 'string', default: String(1024 * 1024) },
+      'fetch-bytes': { type: 'string', default: String(FETCH_BYTES) },
       'limit-s': { type: 'string', default: '900' },
       help: { type: 'boolean', default: false },
     },

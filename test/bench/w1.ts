@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util';
 import { createKafkaLog } from '../../src/log/kafka/log.ts';
 import { readReference } from './commands.ts';
 import { buildPeer } from './kstreams/side.ts';
+import { FETCH_BYTES } from './lull.ts';
 import { profileTable, readProfile, summarise } from './profile.ts';
 import { measureLull, measurePeer, type W1Run, type W1Setting } from './w1-sides.ts';
 
@@ -19,7 +20,7 @@ const HELP = `Workload W1: catch-up over a recorded topic, compared command by c
 --workers       processes of Lull, each a member of the group (default: 2)
 --profile       writes a .cpuprofile of each worker's main thread, and prints where the time went (stderr)
 --node-flags    flags for the workers' Node, separated by spaces
---fetch-bytes   bytes that a fetch asks for (default: 1048576)
+--fetch-bytes   bytes that a fetch asks for (default: 2097152)
 --limit-s       gives up after so long (default: 900)
 
 Prints one JSON line. The clock runs from the first batch that a worker reads until every expected command is visible to a
@@ -39,7 +40,7 @@ export async function run(args: readonly string[], signal: AbortSignal): Promise
       profile: { type: 'boolean', default: false },
       'profile-folder': { type: 'string' },
       'node-flags': { type: 'string', default: '' },
-      'fetch-bytes': { type: 'string', default: String(1024 * 1024) },
+      'fetch-bytes': { type: 'string', default: String(FETCH_BYTES) },
       'limit-s': { type: 'string', default: '900' },
       help: { type: 'boolean', default: false },
     },

@@ -9,7 +9,7 @@ import { benchBroker } from './broker.ts';
 import type { Child } from './child.ts';
 import type { CommandJson } from './commands.ts';
 import { buildPeer, PeerSide, type BuiltPeer } from './kstreams/side.ts';
-import { LullSide } from './lull.ts';
+import { FETCH_BYTES, LullSide } from './lull.ts';
 import { pace } from './pacer.ts';
 import { machineLine, median, ratio, table } from './table.ts';
 import { countVisible } from './visible.ts';
@@ -134,7 +134,7 @@ async function measurePeer(setting: Setting, peer: BuiltPeer): Promise<Live> {
 
 async function measureLull(setting: Setting): Promise<Live> {
   const { log, bootstrap, workers, profileFolder } = setting;
-  const side = await LullSide.open({ log, bootstrap, workers, profileFolder, partitions: PARTITIONS, fetchBytes: 1024 * 1024, live: true });
+  const side = await LullSide.open({ log, bootstrap, workers, profileFolder, partitions: PARTITIONS, fetchBytes: FETCH_BYTES, live: true });
   try {
     await side.start();
     const codec = createCodec();

@@ -37,17 +37,24 @@ export function expectSaid(message: string, ...parts: readonly string[]): void {
   if (message.includes('\n')) throw new OracleError('O1', `more than one line: ${message}`);
 }
 
-/** Where the topics that processors write end: the same before and after, where nothing was to be written. */
-export async function writtenSoFar({ log, topics }: Deployment): Promise<string> {
+/** Where these partitions of the topics that processors write end: the same before and after, where nothing was to be written. Default: all. */
+export async function writtenSoFar({ log, topics }: Deployment, partitions?: ReadonlySet<number>): Promise<string> {
   const ends = await Promise.all(
     [topics.state, topics.dispatch, topics.decisions, topics.deadLetters].map(async (topic) =>
-      [...(await log.admin.offsets(topic))].map(([partition, { end }]) => `${topic}-${partition}@${end}`),
+      [...(await log.admin.offsets(topic))]
+        .filter(([partition]) => partitions?.has(partition) !== false)
+        .map(([partition, { end }]) => `${topic}-${partition}@${end}`),
     ),
   );
   return ends.flat().sort().join(' ');
 }
 
-export async function expectNothingWritten(deployment: Deployment, before: string, what: string): Promise<void> {
-  const after = await writtenSoFar(deployment);
+export async function expectNothingWritten(
+  deployment: Deployment,
+  before: string,
+  what: string,
+  partitions?: ReadonlySet<number>,
+): Promise<void> {
+  const after = await writtenSoFar(deployment, partitions);
   if (after !== before) throw new OracleError('O1', `${what}, and something was written: ${before} became ${after}`);
 }

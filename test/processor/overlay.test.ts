@@ -28,7 +28,6 @@ beforeEach(async () => {
     source,
     partitions: 1,
     cacheBytes: 10_000,
-    rowGrowth: () => 0,
   });
 });
 
@@ -45,7 +44,7 @@ async function becomes(state: UserState): Promise<void> {
 
 async function fires(userId: string, timer: Timer, state: UserState): Promise<void> {
   const user = await opened(userId);
-  overlay.timer(RECORD, user, timer, () => ({ state, effects: NO_EFFECTS }));
+  overlay.timer(RECORD, user, timer, 0, () => ({ state, effects: NO_EFFECTS }));
   overlay.close(user);
 }
 

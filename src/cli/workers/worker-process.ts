@@ -37,7 +37,7 @@ export class WorkerProcess {
     const [, main = '', ...args] = process.argv;
     this.#child = fork(main, args, {
       env: { ...WORKER_ENVIRONMENT, ...process.env, [WORKER_INDEX]: String(index) },
-      execArgv: [...process.execArgv, ...WORKER_NODE_FLAGS],
+      execArgv: [...WORKER_NODE_FLAGS, ...process.execArgv],
       // stderr through the parent, which writes whole lines: those of several processes in one pipe would mix.
       stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
       // Metrics may be NaN, which JSON has no word for.

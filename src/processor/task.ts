@@ -258,11 +258,12 @@ export class ProcessorTask implements StageTask {
 
   /** Historical input: one tick per due time that the records from `from` to `until` have passed, each at that due time. */
   #fireUntil(segment: Segment, user: User, from: number, until: number): void {
-    for (let timer = nextTimer(user.state); timer !== null; timer = nextTimer(user.state)) {
-      const passing = segment.passing(timer.dueMs, from, until);
+    // Asked for every event: without making anything where nothing is due.
+    for (let dueMs = nextDueMs(user.state); dueMs !== null; dueMs = nextDueMs(user.state)) {
+      const passing = segment.passing(dueMs, from, until);
       if (passing < 0) return;
       from = passing;
-      this.#fireTimer(segment.records[passing]!, user, timer, timer.dueMs);
+      this.#fireTimer(segment.records[passing]!, user, nextTimer(user.state)!, dueMs);
     }
   }
 

@@ -4,6 +4,7 @@ import type { StoreOp } from '../store/port.ts';
 export const TIMER_TABLE = 'timer';
 
 const DUE_BYTES = 8;
+const LOW = 2 ** 32;
 /** All that there is to know is in the key. */
 const VALUE = Buffer.alloc(1);
 
@@ -16,13 +17,15 @@ export interface DueUser {
 /** The index key. Its byte order is the firing order: due, user. (A user's timers that are due together fire in the order of their ids.) */
 export function dueKey({ userId, dueMs }: DueUser): Buffer {
   const key = Buffer.allocUnsafe(DUE_BYTES + Buffer.byteLength(userId, 'utf8'));
-  key.writeBigUInt64BE(BigInt(Math.max(0, dueMs)), 0);
+  const ms = Math.max(0, dueMs);
+  key.writeUInt32BE(Math.floor(ms / LOW), 0);
+  key.writeUInt32BE(ms % LOW, DUE_BYTES / 2);
   key.write(userId, DUE_BYTES, 'utf8');
   return key;
 }
 
 export function parseDueKey(key: Buffer): DueUser {
-  return { dueMs: Number(key.readBigUInt64BE(0)), userId: key.toString('utf8', DUE_BYTES) };
+  return { dueMs: key.readUInt32BE(0) * LOW + key.readUInt32BE(DUE_BYTES / 2), userId: key.toString('utf8', DUE_BYTES) };
 }
 
 /** What the index needs to follow a user from one first due time to another; null = no timers. */

@@ -77,17 +77,18 @@ export function* batchesOf(records: Buffer): Generator<BatchHeader> {
 export function readRecords(batch: BatchHeader, from: number, into: LogRecord[]): void {
   const bytes = decompressed(batch);
   const reader = new ByteReader(bytes);
-  const appendTimeMs = (batch.attributes & LOG_APPEND_TIME) === 0 ? undefined : batch.maxTimestampMs;
+  const isAppendTime = (batch.attributes & LOG_APPEND_TIME) !== 0;
+  const base: Base = { bytes, offset: batch.baseOffset, timestampMs: isAppendTime ? batch.maxTimestampMs : batch.baseTimestampMs };
   for (let i = 0; i < batch.count; i++) {
     const length = reader.varint();
     if (length < 0 || length > reader.left)
       throw new FatalLogError(`the records from offset ${batch.baseOffset} on are damaged: number ${i} is not whole`);
     const end = reader.offset + length;
     reader.offset++; // attributes: unused
-    const timestampMs = appendTimeMs ?? batch.baseTimestampMs + reader.varint();
-    if (appendTimeMs !== undefined) reader.varint();
-    const offset = batch.baseOffset + reader.varint();
-    if (offset >= from) {
+    const givenMs = reader.varint();
+    const behindMs = isAppendTime ? 0 : givenMs;
+    const behind = reader.varint();
+    if (batch.baseOffset + behind >= from) {
       const keyLength = reader.varint();
       const keyAt = reader.offset;
       reader.offset += Math.max(0, keyLength);
@@ -95,52 +96,62 @@ export function readRecords(batch: BatchHeader, from: number, into: LogRecord[])
       const valueAt = reader.offset;
       reader.offset += Math.max(0, valueLength);
       const headers = reader.varint();
-      into.push(
-        headers === 0
-          ? new FetchedRecord(offset, timestampMs, bytes, keyAt, keyLength, valueAt, valueLength)
-          : {
-              offset,
-              timestampMs,
-              key: view(bytes, keyAt, keyLength),
-              value: view(bytes, valueAt, valueLength),
-              headers: readHeaders(reader, headers),
-            },
-      );
+      const record = new FetchedRecord(base, behind, behindMs, keyAt, keyLength, valueAt, valueLength);
+      into.push(headers === 0 ? record : withHeaders(record, readHeaders(reader, headers)));
     }
     reader.offset = end;
   }
 }
 
-/**
- * A record without headers, whose key and value are made when they are asked for, and each time anew. Thousands of records wait for their turn together: as views they
- * would be three objects each that outlive a garbage collection or two, and be copied by it.
- */
-class FetchedRecord implements LogRecord {
+/** What a batch's records have in common. */
+interface Base {
+  readonly bytes: Buffer;
   readonly offset: number;
   readonly timestampMs: number;
-  readonly #bytes: Buffer;
+}
+
+/**
+ * A record without headers, whose parts are made when they are asked for, and each time anew. Thousands of records wait for their turn together, and outlive a garbage
+ * collection or two: as views they would be three objects each, and a time or a large offset one more. Here all but the base are small integers.
+ */
+class FetchedRecord implements LogRecord {
+  readonly #base: Base;
+  readonly #behind: number;
+  readonly #behindMs: number;
   readonly #keyAt: number;
   readonly #keyLength: number;
   readonly #valueAt: number;
   readonly #valueLength: number;
 
-  constructor(offset: number, timestampMs: number, bytes: Buffer, keyAt: number, keyLength: number, valueAt: number, valueLength: number) {
-    this.offset = offset;
-    this.timestampMs = timestampMs;
-    this.#bytes = bytes;
+  constructor(base: Base, behind: number, behindMs: number, keyAt: number, keyLength: number, valueAt: number, valueLength: number) {
+    this.#base = base;
+    this.#behind = behind;
+    this.#behindMs = behindMs;
     this.#keyAt = keyAt;
     this.#keyLength = keyLength;
     this.#valueAt = valueAt;
     this.#valueLength = valueLength;
   }
 
+  get offset(): number {
+    return this.#base.offset + this.#behind;
+  }
+
+  get timestampMs(): number {
+    return this.#base.timestampMs + this.#behindMs;
+  }
+
   get key(): Buffer | null {
-    return view(this.#bytes, this.#keyAt, this.#keyLength);
+    return view(this.#base.bytes, this.#keyAt, this.#keyLength);
   }
 
   get value(): Buffer | null {
-    return view(this.#bytes, this.#valueAt, this.#valueLength);
+    return view(this.#base.bytes, this.#valueAt, this.#valueLength);
   }
+}
+
+function withHeaders({ offset, timestampMs, key, value }: FetchedRecord, headers: LogRecord['headers']): LogRecord {
+  return { offset, timestampMs, key, value, ...(headers === undefined ? {} : { headers }) };
 }
 
 /** null where the length is negative. */

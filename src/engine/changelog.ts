@@ -1,4 +1,4 @@
-import type { Log, LogRecord } from '../log/port.ts';
+import type { Log, LogRecords } from '../log/port.ts';
 import type { PartitionStore, StoreOp } from '../store/port.ts';
 import { CHECKPOINT_KEY, decodeCheckpoint, encodeCheckpoint, META_TABLE } from './checkpoint.ts';
 import { FatalError } from './errors.ts';
@@ -62,7 +62,7 @@ export async function wipe(input: ChangelogInput): Promise<void> {
 const ROWS_PER_WRITE = 1_000;
 
 /** One fetched batch, in atomic writes: each has rows, derived rows, the position row, and how far the store is then. */
-export async function applyRows(input: ChangelogInput, records: readonly LogRecord[], nextOffset: number): Promise<void> {
+export async function applyRows(input: ChangelogInput, records: LogRecords, nextOffset: number): Promise<void> {
   for (let from = 0; from < records.length || from === 0; from += ROWS_PER_WRITE) {
     const part = records.slice(from, from + ROWS_PER_WRITE);
     const isLast = from + ROWS_PER_WRITE >= records.length;
@@ -70,7 +70,7 @@ export async function applyRows(input: ChangelogInput, records: readonly LogReco
   }
 }
 
-async function applyPart(input: ChangelogInput, records: readonly LogRecord[], nextOffset: number): Promise<void> {
+async function applyPart(input: ChangelogInput, records: LogRecords, nextOffset: number): Promise<void> {
   const latest = new Map<string, Row>();
   let position: Buffer | null = null;
   for (const { key, value, offset } of records) {

@@ -1,4 +1,4 @@
-import type { LogRecord, OutRecord } from '../log/port.ts';
+import type { LogRecords, OutRecord } from '../log/port.ts';
 import type { PartitionStore, StoreOp } from '../store/port.ts';
 
 /**
@@ -86,7 +86,7 @@ export interface StageTask {
    * One fetched batch, in order; commits as often as it needs, the last commit's position being behind the batch. `nextOffset` is behind trailing markers. Also called
    * with no records when only markers were read.
    */
-  process(batch: { readonly records: readonly LogRecord[]; readonly nextOffset: number }, commit: Commit): Promise<void>;
+  process(batch: { readonly records: LogRecords; readonly nextOffset: number }, commit: Commit): Promise<void>;
   /** Bounded input only: the end that was captured at the start has been read. */
   finish?(commit: Commit): Promise<void>;
   /** When `wake` wants to be called next, by the wall clock; null = not. Read after each process, wake and `context.changed`. */

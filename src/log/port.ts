@@ -16,12 +16,21 @@ export interface LogRecord {
   readonly timestampMs: number;
   readonly key: Buffer | null;
   readonly value: Buffer | null;
-  readonly headers?: Headers;
+  readonly headers?: Headers | undefined;
+}
+
+/** Records of one partition, in order: an array, or what makes each record when it is asked for. There are thousands at a time: keep none for longer than its turn. */
+export interface LogRecords extends Iterable<LogRecord> {
+  readonly length: number;
+  at(index: number): LogRecord | undefined;
+  slice(from: number, to?: number): readonly LogRecord[];
+  map<T>(make: (record: LogRecord) => T): T[];
+  filter(keep: (record: LogRecord) => boolean): readonly LogRecord[];
 }
 
 /** What one fetch returned. `records` may be empty while `nextOffset` moved: markers and aborted records take offsets too. */
 export interface FetchedBatch {
-  readonly records: readonly LogRecord[];
+  readonly records: LogRecords;
   /** The position behind this batch; what the next fetch reads from. */
   readonly nextOffset: number;
   readonly logStartOffset: number;

@@ -1,4 +1,4 @@
-import type { LogRecord } from '../log/port.ts';
+import type { LogRecords } from '../log/port.ts';
 
 /** One user's records of a segment: the first of a chain, of which `Segment.next` gives the others. */
 export interface Run {
@@ -16,7 +16,7 @@ export interface Run {
  * Records are meant by their index in the batch.
  */
 export class Segment {
-  readonly records: readonly LogRecord[];
+  readonly records: LogRecords;
   readonly from: number;
   /** Behind the last. */
   readonly to: number;
@@ -31,32 +31,35 @@ export class Segment {
   readonly #recordMs: Float64Array;
   readonly #allowedLatenessMs: number;
 
-  /** @param userIds each record's key; null = none */
+  /** Ends behind `most` records, or where `endsAtKeyless` before the first that is nobody's. */
   constructor(
-    records: readonly LogRecord[],
-    userIds: readonly (string | null)[],
-    range: { readonly from: number; readonly to: number },
+    records: LogRecords,
+    range: { readonly from: number; readonly most: number; readonly endsAtKeyless: boolean },
     time: { readonly nowMs: number; readonly allowedLatenessMs: number },
   ) {
-    const { from, to } = range;
+    const { from, endsAtKeyless } = range;
+    const most = Math.min(range.most, records.length - from);
     this.records = records;
     this.from = from;
-    this.to = to;
     this.#allowedLatenessMs = time.allowedLatenessMs;
-    this.#next = new Int32Array(to - from).fill(-1);
-    this.#nowMs = new Float64Array(to - from);
-    this.#recordMs = new Float64Array(to - from);
+    this.#next = new Int32Array(most).fill(-1);
+    this.#nowMs = new Float64Array(most);
+    this.#recordMs = new Float64Array(most);
     const runs = new Map<string, Run>();
     const keyless: number[] = [];
     let { nowMs } = time;
     let recordMs = -Infinity;
-    for (let i = from; i < to; i++) {
-      const { timestampMs } = records[i]!;
+    let i = from;
+    for (; i < from + most; i++) {
+      const record = records.at(i)!;
+      // A key is its user's id, or the record is refused.
+      const userId = record.key?.toString('utf8') ?? null;
+      if (userId === null && endsAtKeyless) break;
+      const { timestampMs } = record;
       nowMs = Math.max(nowMs, timestampMs);
       recordMs = Math.max(recordMs, timestampMs);
       this.#nowMs[i - from] = nowMs;
       this.#recordMs[i - from] = recordMs;
-      const userId = userIds[i] ?? null;
       if (userId === null) {
         keyless.push(i);
         continue;
@@ -68,6 +71,7 @@ export class Segment {
         run.last = i;
       }
     }
+    this.to = i;
     this.runs = runs;
     this.keyless = keyless;
   }
@@ -102,7 +106,7 @@ export class Segment {
     }
     if (low >= from) return low;
     // Records are not quite in the order of their times, and the timer was armed after the one that passed its due time.
-    for (let i = from; i <= until; i++) if (this.records[i]!.timestampMs > pastMs) return i;
+    for (let i = from; i <= until; i++) if (this.records.at(i)!.timestampMs > pastMs) return i;
     return -1;
   }
 }

@@ -5,7 +5,7 @@ import { onEvent, onTimer } from '../core/step.ts';
 import { nextDueMs, nextTimer } from '../core/timers.ts';
 import { FatalError, StateLostError, toError } from '../engine/errors.ts';
 import type { Commit, InputPosition, Row, StageTask, TaskContext } from '../engine/stage.ts';
-import type { LogRecord, TopicPartition } from '../log/port.ts';
+import type { LogRecord, LogRecords, TopicPartition } from '../log/port.ts';
 import type { StoreOp } from '../store/port.ts';
 import { readInput, type Input } from './input.ts';
 import type { ProcessorObserver } from './observer.ts';
@@ -132,17 +132,16 @@ export class ProcessorTask implements StageTask {
     return Promise.resolve();
   }
 
-  async process(batch: { readonly records: readonly LogRecord[]; readonly nextOffset: number }, commit: Commit): Promise<void> {
+  async process(batch: { readonly records: LogRecords; readonly nextOffset: number }, commit: Commit): Promise<void> {
     const { records, nextOffset } = batch;
     await this.#options.codec.prepare(valuesOf(records));
-    // A key is its user's id, or the record is refused.
-    const userIds = records.map(({ key }) => key?.toString('utf8') ?? null);
     await this.#untilItFits(async () => {
       // The second time the batch's first part may be committed.
-      let at = records.findIndex(({ offset }) => offset >= this.#committed.offset);
-      while (at >= 0 && at < records.length) {
-        at = await this.#takeSome(records, userIds, at, commit);
-        if (this.#overlay.full) await this.#commit(commit, records[at - 1]!.offset + 1);
+      let at = 0;
+      while (at < records.length && records.at(at)!.offset < this.#committed.offset) at++;
+      while (at < records.length) {
+        at = await this.#takeSome(records, at, commit);
+        if (this.#overlay.full) await this.#commit(commit, records.at(at - 1)!.offset + 1);
       }
       await this.#commit(commit, nextOffset);
     });
@@ -192,24 +191,25 @@ export class ProcessorTask implements StageTask {
   }
 
   /** The next record that is nobody's, or the next segment. Returns the index behind it. */
-  async #takeSome(records: readonly LogRecord[], userIds: readonly (string | null)[], at: number, commit: Commit): Promise<number> {
+  async #takeSome(records: LogRecords, at: number, commit: Commit): Promise<number> {
     const { historical } = this.#options;
-    if (historical === null && userIds[at] === null) {
-      await this.#takeKeyless(records[at]!);
+    // Historical input has no ticks, or none that count.
+    const endsAtKeyless = historical === null;
+    const record = records.at(at)!;
+    if (endsAtKeyless && record.key === null) {
+      await this.#takeKeyless(record);
       return at + 1;
     }
-    let to = at + 1;
-    // Historical input has no ticks, or none that count.
-    while (to < records.length && to - at < this.#maxSegment && (historical !== null || userIds[to] !== null)) to++;
     const time = { nowMs: this.#nowMs, allowedLatenessMs: historical?.allowedLatenessMs ?? 0 };
-    await this.#takeSegment(new Segment(records, userIds, { from: at, to }, time), commit);
-    return to;
+    const segment = new Segment(records, { from: at, most: this.#maxSegment, endsAtKeyless }, time);
+    await this.#takeSegment(segment, commit);
+    return segment.to;
   }
 
   async #takeSegment(segment: Segment, commit: Commit): Promise<void> {
     const { from, to, runs } = segment;
     if (this.#options.historical !== null) await this.#passSegmentsTime(segment, commit);
-    for (const index of segment.keyless) await this.#takeKeyless(segment.records[index]!);
+    for (const index of segment.keyless) await this.#takeKeyless(segment.records.at(index)!);
     const { users } = this.#overlay;
     let taken = 0;
     for (const run of runs.values()) {
@@ -225,7 +225,7 @@ export class ProcessorTask implements StageTask {
   async #passSegmentsTime(segment: Segment, commit: Commit): Promise<void> {
     const { from, to, runs, horizonMs } = segment;
     if (!this.#overlay.timers.mayBeDueBefore(horizonMs)) return;
-    const offset = segment.records[from]!.offset;
+    const offset = segment.records.at(from)!.offset;
     await this.#passTime(
       horizonMs,
       commit,
@@ -247,7 +247,7 @@ export class ProcessorTask implements StageTask {
         this.#fireUntil(segment, user, passed, at);
         passed = at + 1;
       }
-      const record = segment.records[at]!;
+      const record = segment.records.at(at)!;
       const input = readInput(codec, this.#source, record, maxEventBytes);
       if (input.kind === 'event') this.#takeEvent(record, user, input, segment.nowMs(at));
       else if (input.kind === 'refused') this.#overlay.refuse(record, input.refusal);
@@ -263,7 +263,7 @@ export class ProcessorTask implements StageTask {
       const passing = segment.passing(dueMs, from, until);
       if (passing < 0) return;
       from = passing;
-      this.#fireTimer(segment.records[passing]!, user, nextTimer(user.state)!, dueMs);
+      this.#fireTimer(segment.records.at(passing)!, user, nextTimer(user.state)!, dueMs);
     }
   }
 
@@ -374,7 +374,7 @@ export class ProcessorTask implements StageTask {
 }
 
 /** One at a time: none is kept for the others' sake. */
-function* valuesOf(records: readonly LogRecord[]): Generator<Buffer | null> {
+function* valuesOf(records: LogRecords): Generator<Buffer | null> {
   for (const { value } of records) yield value;
 }
 

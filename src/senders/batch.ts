@@ -1,5 +1,5 @@
 import { parseDispatchHeaders, type DispatchHeader } from '../avro/dispatch-headers.ts';
-import type { LogRecord } from '../log/port.ts';
+import type { LogRecord, LogRecords } from '../log/port.ts';
 
 /** A dispatch record by its headers alone; its value is decoded when its turn comes. */
 export type Entry =
@@ -26,7 +26,7 @@ export class Batch {
   #taken = 0;
   #nowMs: number;
 
-  constructor(records: readonly LogRecord[], nextOffset: number, channel: string, nowMs: number) {
+  constructor(records: LogRecords, nextOffset: number, channel: string, nowMs: number) {
     this.entries = records.map((record) => readEntry(record, channel));
     this.#nextOffset = nextOffset;
     this.#nowMs = nowMs;

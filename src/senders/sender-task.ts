@@ -2,7 +2,7 @@ import type { Codec } from '../avro/codec.ts';
 import { deadLetter } from '../engine/dead-letter.ts';
 import { FatalError } from '../engine/errors.ts';
 import type { Commit, InputPosition, Row, StageTask, TaskContext } from '../engine/stage.ts';
-import type { Log, LogRecord } from '../log/port.ts';
+import type { Log, LogRecord, LogRecords } from '../log/port.ts';
 import type { StoreOp } from '../store/port.ts';
 import { Admission } from './admission.ts';
 import { Batch } from './batch.ts';
@@ -101,7 +101,7 @@ export class SenderTask implements StageTask {
     await this.#admission.settleLeftovers(() => this.#flush(commit));
   }
 
-  async process(batch: { readonly records: readonly LogRecord[]; readonly nextOffset: number }, commit: Commit): Promise<void> {
+  async process(batch: { readonly records: LogRecords; readonly nextOffset: number }, commit: Commit): Promise<void> {
     this.#batch = new Batch(batch.records, batch.nextOffset, this.#options.provider.name, this.#position.nowMs);
     await this.#admission.overtake(this.#batch);
     await this.#pump(commit, () => this.#batch?.done ?? true);

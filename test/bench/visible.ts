@@ -1,4 +1,4 @@
-import type { Log, LogRecord } from '../../src/log/port.ts';
+import type { Log, LogRecord, LogRecords } from '../../src/log/port.ts';
 
 export interface Visible {
   readonly count: () => number;
@@ -19,7 +19,7 @@ export async function countVisible(log: Log, topic: string, onRecord: (record: L
         const { records } = await reader.fetch({ signal: stopping.signal });
         count += records.length;
         if (records.length > 0) lastMs = Date.now();
-        records.forEach(onRecord);
+        for (const record of records) onRecord(record);
       }
     } catch (error) {
       if (!stopping.signal.aborted) throw error;
@@ -41,7 +41,7 @@ export async function countVisible(log: Log, topic: string, onRecord: (record: L
 export async function readAll(
   log: Log,
   topic: string,
-  take: (records: readonly LogRecord[], partition: number) => Promise<void> | void,
+  take: (records: LogRecords, partition: number) => Promise<void> | void,
 ): Promise<void> {
   for (const [partition, { end }] of await log.admin.offsets(topic)) {
     const reader = log.reader({ topic, partition, offset: 0 });

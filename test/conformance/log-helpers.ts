@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { LogReader, LogRecord } from '../../src/log/port.ts';
+import type { LogReader, LogRecord, LogRecords } from '../../src/log/port.ts';
 
 /** Reads until the position reaches `end`. */
 export async function drain(reader: LogReader, end: number): Promise<LogRecord[]> {
@@ -8,7 +8,7 @@ export async function drain(reader: LogReader, end: number): Promise<LogRecord[]
   return records;
 }
 
-export function textsOf(records: readonly LogRecord[]): (string | null)[] {
+export function textsOf(records: LogRecords): (string | null)[] {
   return records.map(({ value }) => value?.toString() ?? null);
 }
 

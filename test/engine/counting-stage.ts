@@ -1,5 +1,5 @@
 import type { Output, Row, Stage, StageTask, TaskContext } from '../../src/engine/stage.ts';
-import type { LogRecord } from '../../src/log/port.ts';
+import type { LogRecords } from '../../src/log/port.ts';
 import type { StoreOp } from '../../src/store/port.ts';
 
 /** The smallest honest stage: counts records per key, and writes `key=count` for each. Any loss or repetition shows in the counts. */
@@ -47,7 +47,7 @@ class CountingTask implements StageTask {
     this.#isLive = true;
   }
 
-  async process(batch: { records: readonly LogRecord[]; nextOffset: number }, commit: (output: Output) => Promise<void>): Promise<void> {
+  async process(batch: { records: LogRecords; nextOffset: number }, commit: (output: Output) => Promise<void>): Promise<void> {
     const { store, partition } = this.#context;
     const counts = new Map<string, number>();
     const records = [];

@@ -5,8 +5,9 @@ import { Segment } from '../../src/processor/segment.ts';
 const times = fc.array(fc.integer({ min: 0, max: 40 }), { minLength: 1, maxLength: 30 });
 
 function segmentOf(timestamps: readonly number[], users: readonly (string | null)[], allowedLatenessMs: number, from = 0): Segment {
-  const records = timestamps.map((timestampMs, offset) => ({ offset, timestampMs, key: null, value: null }));
-  return new Segment(records, users, { from, to: records.length }, { nowMs: 10, allowedLatenessMs });
+  const keyOf = (user: string | null): Buffer | null => (user === null ? null : Buffer.from(user));
+  const records = timestamps.map((timestampMs, offset) => ({ offset, timestampMs, key: keyOf(users[offset]!), value: null }));
+  return new Segment(records, { from, most: Infinity, endsAtKeyless: false }, { nowMs: 10, allowedLatenessMs });
 }
 
 test("gives each user's records in their order, and those that are nobody's", () => {
@@ -52,4 +53,14 @@ test('a timer fires before the first record that is later than its due time by m
 test('now is the largest append time seen, of the partition', () => {
   const segment = segmentOf([3, 12, 11, 20], ['ann', 'bob', 'ann', 'bob'], 0);
   expect([0, 1, 2, 3].map((i) => segment.nowMs(i))).toEqual([10, 12, 12, 20]);
+});
+
+test("ends behind so many records, and before one that is nobody's", () => {
+  const records = ['ann', 'bob', null, 'cid'].map((user, offset) => ({
+    ...{ offset, timestampMs: 1, value: null },
+    key: user === null ? null : Buffer.from(user),
+  }));
+  const to = (from: number, most: number, endsAtKeyless: boolean): number =>
+    new Segment(records, { from, most, endsAtKeyless }, { nowMs: 0, allowedLatenessMs: 0 }).to;
+  expect([to(0, 1, true), to(0, Infinity, true), to(0, Infinity, false), to(3, 5, true)]).toEqual([1, 2, 4, 4]);
 });

@@ -92,7 +92,7 @@ class Rig {
       const all: Buffer[] = [];
       for (;;) {
         const { records, nextOffset, lastStableOffset } = await reader.fetch({ maxWaitMs: 50 });
-        all.push(...records.flatMap(({ value }) => value ?? []));
+        for (const { value } of records) if (value !== null) all.push(value);
         if (nextOffset >= lastStableOffset) return this.#decode(all);
       }
     } finally {

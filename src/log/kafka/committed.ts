@@ -1,5 +1,6 @@
-import type { LogRecord } from '../port.ts';
-import { type BatchHeader, isControl, isTransactional, readRecords } from './record-batch.ts';
+import type { LogRecords } from '../port.ts';
+import { FetchedRecords } from './fetched-records.ts';
+import { type BatchHeader, isControl, isTransactional } from './record-batch.ts';
 
 /** An aborted transaction that reaches into the fetched range, as the broker lists it: in the order in which they *ended*. */
 export interface AbortedTransaction {
@@ -8,7 +9,7 @@ export interface AbortedTransaction {
 }
 
 export interface Filtered {
-  readonly records: readonly LogRecord[];
+  readonly records: LogRecords;
   /** Behind the last complete batch, whether or not anything of it was kept. */
   readonly nextOffset: number;
 }
@@ -27,7 +28,7 @@ export function filterBatches(
 ): Filtered {
   const pending = aborted === undefined ? [] : [...aborted].sort((a, b) => a.firstOffset - b.firstOffset);
   const aborting = new Set<number>();
-  const records: LogRecord[] = [];
+  const records = new FetchedRecords();
   let next = 0;
   let nextOffset = position;
   for (const batch of batches) {
@@ -36,7 +37,7 @@ export function filterBatches(
     if (isControl(batch)) {
       aborting.delete(batch.producerId);
     } else if (!(isTransactional(batch) && aborting.has(batch.producerId))) {
-      readRecords(batch, position, records);
+      records.add(batch, position);
     }
   }
   return { records, nextOffset };

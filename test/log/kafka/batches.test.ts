@@ -56,8 +56,8 @@ test('any record survives encoding and decoding', () => {
       expect(nextOffset).toBe(records.length);
       expect(decoded.map(({ offset }) => offset)).toEqual(records.map((_, i) => i));
       for (const [i, { key, value, timestampMs, headers }] of records.entries()) {
-        expect(decoded[i]).toMatchObject({ key, value, timestampMs });
-        expect(Object.entries(decoded[i]!.headers ?? {})).toEqual(Object.entries(headers));
+        expect(decoded.at(i)).toMatchObject({ key, value, timestampMs });
+        expect(Object.entries(decoded.at(i)!.headers ?? {})).toEqual(Object.entries(headers));
       }
     }),
   );
@@ -70,7 +70,7 @@ test('variable-length numbers are exact up to 2^52, in both directions', () => {
       (delta) => {
         const first = { ...text('a'), timestampMs: 0 };
         const encoded = encodeBatch([first, { ...text('b'), timestampMs: delta }], { producerId: '1', producerEpoch: 0 }, 0, false, 0);
-        expect(filterBatches(batchesOf(encoded), 0, []).records[1]!.timestampMs).toBe(delta);
+        expect(filterBatches(batchesOf(encoded), 0, []).records.at(1)!.timestampMs).toBe(delta);
       },
     ),
   );

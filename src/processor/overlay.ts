@@ -11,6 +11,7 @@ import type { LogRecord, TopicPartition } from '../log/port.ts';
 import type { PartitionStore, StoreOp } from '../store/port.ts';
 import { deadLetter, type Refusal } from '../engine/dead-letter.ts';
 import { Outbox, type ProcessorTopics } from './outbox.ts';
+import { MAX_USERS } from './segment.ts';
 import { Tally } from './tally.ts';
 import { compareDue, dueKey, indexOps, parseDueKey, TIMER_TABLE, type DueUser } from './timer-index.ts';
 import { TimerQueue } from './timer-queue.ts';
@@ -19,9 +20,9 @@ import { Users } from './users.ts';
 
 /** A row or a command over this is refused: its record is rolled back alone. */
 export const MAX_ROW_BYTES = 256 * 1024;
-/** A transaction ends early at so many changed users and records, */
-const MAX_CHANGES = 10_000;
-/** or at so many bytes of them. */
+/** A transaction has at most so many changed users and records, */
+const MAX_CHANGES = 2 * MAX_USERS;
+/** and so many bytes of them. */
 const MAX_BYTES = 16 * 1024 * 1024;
 
 /** A user's row has grown over `MAX_ROW_BYTES`, or cannot be kept at all, which only shows when it is encoded. */
@@ -91,21 +92,28 @@ export class Overlay {
     this.#outbox = new Outbox(options.codec, options.topics, options.source.partition);
   }
 
-  get full(): boolean {
-    return (
-      this.users.changedCount + this.#outbox.records.length >= MAX_CHANGES || this.users.changedBytes + this.#outbox.bytes >= MAX_BYTES
-    );
+  /** How much of a transaction there is already: at 1 it is full. */
+  get fill(): number {
+    const { changedCount, changedBytes } = this.users;
+    const { records, bytes } = this.#outbox;
+    return Math.max((changedCount + records.length) / MAX_CHANGES, (changedBytes + bytes) / MAX_BYTES);
   }
 
-  /** Begins with a user whose row is at hand. One at a time. @throws StateLostError where the row cannot be read */
-  open(userId: string): User {
+  /** Begins with a user, one at a time; undefined where the row has to be loaded first. @throws StateLostError where the row cannot be read */
+  open(userId: string): User | undefined {
     const row = this.users.row(userId);
-    if (row === undefined) throw new Error(`the row of ${JSON.stringify(userId)} was not loaded`);
+    if (row === undefined) return undefined;
     const key = Buffer.from(userId, 'utf8');
     const home = partitionFor(key, this.#options.partitions);
     const state = row === null ? emptyState(userId) : decodeRow(row, userId);
     const opened: Opened = { userId, key, home, state, before: state, dueBeforeMs: nextDueMs(state), rowBytes: row?.length ?? 0 };
     return opened;
+  }
+
+  /** Loads the rows of these users, and begins with the first. */
+  async load([userId, ...others]: readonly [string, ...string[]]): Promise<User> {
+    await this.users.load([userId, ...others]);
+    return this.open(userId)!;
   }
 
   /** A step caused by a record, which adds at most so many bytes to the row (`row-growth.ts`). */

@@ -1,5 +1,8 @@
 import type { LogRecords } from '../log/port.ts';
 
+/** A row for each of them, in one transaction. */
+export const MAX_USERS = 5_000;
+
 /** One user's records of a segment: the first of a chain, of which `Segment.next` gives the others. */
 export interface Run {
   /** As the key reads in UTF-8. */
@@ -31,7 +34,7 @@ export class Segment {
   readonly #recordMs: Float64Array;
   readonly #allowedLatenessMs: number;
 
-  /** Ends behind `most` records, or where `endsAtKeyless` before the first that is nobody's. */
+  /** Ends behind `most` records or the first of user number `MAX_USERS`, or where `endsAtKeyless` before the first that is nobody's. */
   constructor(
     records: LogRecords,
     range: { readonly from: number; readonly most: number; readonly endsAtKeyless: boolean },
@@ -50,7 +53,7 @@ export class Segment {
     let { nowMs } = time;
     let recordMs = -Infinity;
     let i = from;
-    for (; i < from + most; i++) {
+    for (; i < from + most && runs.size < MAX_USERS; i++) {
       const record = records.at(i)!;
       // A key is its user's id, or the record is refused.
       const userId = record.key?.toString('utf8') ?? null;

@@ -74,7 +74,7 @@ export class ProcessorTask implements StageTask {
   #tickError: Error | undefined;
   /** The last commit: where a batch that must be done again begins. */
   #committed: InputPosition = { offset: 0, nowMs: 0 };
-  /** Records of a segment, where the batch in work makes so much of them that they have to be fewer. */
+  /** Records of a segment, where so much was made of them lately that they have to be fewer. */
   #maxSegment = Infinity;
 
   constructor(options: ProcessorTaskOptions, context: TaskContext) {
@@ -141,11 +141,13 @@ export class ProcessorTask implements StageTask {
       while (at < records.length && records.at(at)!.offset < this.#committed.offset) at++;
       while (at < records.length) {
         at = await this.#takeSome(records, at, commit);
-        if (this.#overlay.full) await this.#commit(commit, records.at(at - 1)!.offset + 1);
+        // The next segment is to have room.
+        if (this.#overlay.fill >= 0.5) await this.#commit(commit, records.at(at - 1)!.offset + 1);
       }
       await this.#commit(commit, nextOffset);
     });
-    this.#maxSegment = Infinity;
+    // What was too large once is likely to be so again: slowly back.
+    this.#maxSegment = Math.ceil(1.1 * this.#maxSegment);
     await this.#schedule();
   }
 
@@ -210,13 +212,12 @@ export class ProcessorTask implements StageTask {
     const { from, to, runs } = segment;
     if (this.#options.historical !== null) await this.#passSegmentsTime(segment, commit);
     for (const index of segment.keyless) await this.#takeKeyless(segment.records.at(index)!);
-    const { users } = this.#overlay;
     let taken = 0;
     for (const run of runs.values()) {
-      if (!users.isAtHand(run.userId)) await users.load(someOf(runs, taken, PREFETCH_USERS));
-      this.#takeRun(segment, run);
+      const user = this.#overlay.open(run.userId) ?? (await this.#overlay.load(someOf(runs, taken, PREFETCH_USERS)));
+      this.#takeRun(segment, run, user);
       taken++;
-      if (this.#overlay.full && taken < runs.size) throw new SegmentTooLargeError(to - from);
+      if (this.#overlay.fill >= 1 && taken < runs.size) throw new SegmentTooLargeError(to - from);
     }
     this.#nowMs = Math.max(this.#nowMs, segment.nowMs(to - 1));
   }
@@ -238,9 +239,8 @@ export class ProcessorTask implements StageTask {
   }
 
   /** One user's records, and with historical input the timers that come due meanwhile. */
-  #takeRun(segment: Segment, { userId, first }: Run): void {
+  #takeRun(segment: Segment, { first }: Run, user: User): void {
     const { codec, historical, maxEventBytes } = this.#options;
-    const user = this.#overlay.open(userId);
     let passed = segment.from;
     for (let at = first; at >= 0; at = segment.next(at)) {
       if (historical !== null) {
@@ -299,7 +299,7 @@ export class ProcessorTask implements StageTask {
     for (let fired = 0; fired < maxTimers; fired++) {
       const userId = await this.#nextDue(dueMs);
       if (userId === undefined) break;
-      const user = this.#overlay.open(userId);
+      const user = await this.#openDue(userId, dueMs);
       const timer = this.#firstTimer(user);
       tally.timerFired((this.#nowMs - timer.dueMs) / 1000);
       this.#fireTimer(record, user, timer, this.#nowMs);
@@ -324,22 +324,26 @@ export class ProcessorTask implements StageTask {
         this.#overlay.take(userId);
         continue;
       }
-      const user = this.#overlay.open(userId);
+      const user = await this.#openDue(userId, horizonMs - 1);
       this.#firstTimer(user);
       fire(user);
       this.#overlay.close(user);
-      if (this.#overlay.full) await this.#commit(commit, offset);
+      if (this.#overlay.fill >= 0.5) await this.#commit(commit, offset);
     }
   }
 
-  /** Who has the next timer due at or before `dueMs`: their row is at hand. */
+  /** Who has the next timer due at or before `dueMs`. */
   async #nextDue(dueMs: number): Promise<string | undefined> {
-    const { users, timers } = this.#overlay;
+    const { timers } = this.#overlay;
     if (timers.needsLoad) await timers.load();
     const next = timers.peek();
-    if (next === undefined || next.dueMs > dueMs) return undefined;
-    if (!users.isAtHand(next.userId)) await users.load(timers.ahead(dueMs, PREFETCH_USERS).map(({ userId }) => userId));
-    return next.userId;
+    return next === undefined || next.dueMs > dueMs ? undefined : next.userId;
+  }
+
+  /** That user; with those who come next, where the store has to be asked. */
+  async #openDue(userId: string, dueMs: number): Promise<User> {
+    const ahead = (): string[] => this.#overlay.timers.ahead(dueMs, PREFETCH_USERS).map((next) => next.userId);
+    return this.#overlay.open(userId) ?? (await this.#overlay.load([userId, ...ahead()]));
   }
 
   /** The timer for which the index has the user. */
@@ -379,10 +383,6 @@ function* valuesOf(records: LogRecords): Generator<Buffer | null> {
 }
 
 /** Users of some runs, from the one that comes next on. */
-function* someOf(runs: ReadonlyMap<string, unknown>, from: number, count: number): Generator<string> {
-  let at = 0;
-  for (const userId of runs.keys()) {
-    if (at >= from + count) return;
-    if (at++ >= from) yield userId;
-  }
+function someOf(runs: ReadonlyMap<string, unknown>, from: number, count: number): [string, ...string[]] {
+  return [...runs.keys()].slice(from, from + count) as [string, ...string[]];
 }

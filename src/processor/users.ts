@@ -48,10 +48,6 @@ export class Users {
     missing.forEach((userId, i) => this.#read.set(userId, rows[i] ?? null));
   }
 
-  isAtHand(userId: string): boolean {
-    return this.#changed.has(userId) || this.#cache.has(userId) || this.#read.has(userId);
-  }
-
   /** null = there is no such user; undefined where the store has to be asked. A view, good for the moment. */
   row(userId: string): Buffer | null | undefined {
     const changed = this.#changed.get(userId);

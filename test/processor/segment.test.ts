@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { Segment } from '../../src/processor/segment.ts';
+import { MAX_USERS, Segment } from '../../src/processor/segment.ts';
 
 const times = fc.array(fc.integer({ min: 0, max: 40 }), { minLength: 1, maxLength: 30 });
 
@@ -63,4 +63,24 @@ test("ends behind so many records, and before one that is nobody's", () => {
   const to = (from: number, most: number, endsAtKeyless: boolean): number =>
     new Segment(records, { from, most, endsAtKeyless }, { nowMs: 0, allowedLatenessMs: 0 }).to;
   expect([to(0, 1, true), to(0, Infinity, true), to(0, Infinity, false), to(3, 5, true)]).toEqual([1, 2, 4, 4]);
+});
+
+test('has no more users than go into one transaction', () => {
+  const users = Array.from({ length: MAX_USERS + 10 }, (_, i) => `user-${i}`);
+  const [twice, once] = [users.flatMap((user) => [user, user]), users];
+  expect(
+    segmentOf(
+      twice.map(() => 1),
+      twice,
+      0,
+    ).to,
+  ).toBe(2 * MAX_USERS - 1);
+  expect(
+    segmentOf(
+      once.map(() => 1),
+      once,
+      0,
+      5,
+    ).to,
+  ).toBe(5 + MAX_USERS);
 });

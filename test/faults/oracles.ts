@@ -111,16 +111,25 @@ async function compare(
   return total;
 }
 
-/** Equal as multisets, and each user's in the same order. A partition has one order, so that is the partition's as well. */
+/** Equal as multisets, and each user's in the same order. */
 function inOrder(deployment: Deployment, topic: string, expected: readonly ExpectedRecord[], got: readonly JudgedRecord[]): string[] {
   const partition = got[0]?.partition;
   const where = partition === undefined ? topic : `${topic}-${partition}`;
   const texts = (records: readonly (ExpectedRecord | JudgedRecord)[]): string[] => records.map(recordText);
-  const [want, have] = [texts(expected), texts(got)];
-  const missing = differences(where, want, have, (text) => nameOf(deployment, text));
+  const missing = differences(where, texts(expected), texts(got), (text) => nameOf(deployment, text));
   if (missing.length > 0) return missing;
-  const at = want.findIndex((text, i) => text !== have[i]);
-  return at < 0 ? [] : [`${where}: the same records in another order, from the ${at + 1}th on: ${nameOf(deployment, have[at]!)}`];
+  const have = byKey(got);
+  return [...byKey(expected)].flatMap(([key, records]) => {
+    const [want, theirs] = [texts(records), texts(have.get(key) ?? [])];
+    const at = want.findIndex((text, i) => text !== theirs[i]);
+    return at < 0
+      ? []
+      : [`${where}: the same records of one user in another order, from the ${at + 1}th on: ${nameOf(deployment, want[at]!)}`];
+  });
+}
+
+function byKey<T extends { readonly key: Buffer | null }>(records: readonly T[]): ReadonlyMap<string, readonly T[]> {
+  return Map.groupBy(records, ({ key }) => key?.toString('latin1') ?? '');
 }
 
 function rowsDiffer(where: string, reference: Reference, changelog: readonly JudgedRecord[]): string[] {

@@ -95,9 +95,10 @@ async function tryToStart({ brokers: count, proxy = false, settings = {}, dataFo
   const nodes = await Promise.all(
     Array.from({ length: count }, async (_, i) => {
       const [client, internal, controller] = ports.slice(3 * i, 3 * i + 3) as [number, number, number];
-      if (dataFolder === undefined) folders.push(await mkdtemp(join(tmpdir(), 'lull-broker-')));
+      const own = dataFolder === undefined ? await mkdtemp(join(tmpdir(), 'lull-broker-')) : undefined;
+      if (own !== undefined) folders.push(own);
       const front = proxy ? await startTcpProxy({ host: '127.0.0.1', port: client }) : undefined;
-      return { nodeId: i + 1, client, internal, controller, front, data: dataFolder?.(i + 1) ?? folders[i]! };
+      return { nodeId: i + 1, client, internal, controller, front, data: own ?? dataFolder!(i + 1) };
     }),
   );
   const voters = nodes.map(({ nodeId, controller }) => `${nodeId}@127.0.0.1:${controller}`).join(',');

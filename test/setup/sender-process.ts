@@ -35,8 +35,9 @@ export function startSender(config: SenderConfig, env: Readonly<Record<string, s
     stdio: ['ignore', 'ignore', 'pipe'],
     env: {
       ...process.env,
-      ...{ LULL_BOOTSTRAP: bootstrap(), LULL_REGISTRY: registryUrl(), LULL_SESSION_TIMEOUT_MS: '6s', LULL_DRAIN_MS: '5s' },
+      ...{ LULL_SESSION_TIMEOUT_MS: '6s', LULL_DRAIN_MS: '5s' },
       ...env,
+      ...{ LULL_BOOTSTRAP: env['LULL_BOOTSTRAP'] ?? bootstrap(), LULL_REGISTRY: env['LULL_REGISTRY'] ?? registryUrl() },
     },
   });
   return keepProcess(child, `${config.prefix}-sender`);

@@ -36,7 +36,7 @@ const PARTITIONS = 4;
 /** Enough to take some seconds. */
 const BACKLOG = 6_000;
 /** Everything is read back and judged in one process. */
-const MOST_PER_SECOND = 1_000;
+const MOST_PER_SECOND = 2_500;
 const DRAINS_WITHIN_MS = 120_000;
 
 /**

@@ -6,6 +6,7 @@ const MAX_DELAY_MS = 2 ** 31 - 1;
 
 export const systemClock: Clock = {
   nowMs: () => Date.now() + clockOffsetMs(),
+  monotonicMs: () => performance.now(),
   at(atMs, callback) {
     let timer: NodeJS.Timeout;
     const arm = (): void => {

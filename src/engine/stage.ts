@@ -41,6 +41,8 @@ export interface TaskContext {
 /** The wall clock, for waking up only: no decision is ever made on it. */
 export interface Clock {
   nowMs(): number;
+  /** Passes evenly, from whatever start: also where the wall clock is set right meanwhile. */
+  monotonicMs(): number;
   /** Calls back once, at or after `atMs`; the returned function cancels. */
   at(atMs: number, callback: () => void): () => void;
 }

@@ -4,6 +4,7 @@ import type { Clock } from '../engine/stage.ts';
  * When to ask for a tick. The wall clock only wakes; the tick's append time decides what fires.
  *
  * - At most one tick is on its way. One that is not read back within the transaction timeout is asked for again: a second is harmless.
+ * - A wait ends when the wall clock says so, or when as much time has passed: a clock that is set back meanwhile keeps nobody waiting.
  * - Between the broker's clock and ours there may be any difference. Append times that are later than our clock says tell of one; so does a tick that
  *   did not reach its due time, which is then followed by a wait, not by a storm.
  */
@@ -16,6 +17,8 @@ export class Ticker {
   #aheadMs = 0;
   /** The log has passed the due time: whatever the wall clock says, a tick will reach it. */
   #logReached = false;
+  /** When to wake, by the wall clock and by even time; null = not. */
+  #wake: { readonly wallMs: number; readonly evenMs: number } | null = null;
 
   constructor(clock: Clock, timeoutMs: number) {
     this.#clock = clock;
@@ -28,16 +31,18 @@ export class Ticker {
     this.#logReached = dueMs !== null && dueMs <= nowMs;
     // What was appended may have been read late: the broker's clock is ahead by this, or by more.
     this.#aheadMs = Math.max(this.#aheadMs, nowMs - this.#clock.nowMs());
+    this.#plan();
   }
 
   get wakeMs(): number | null {
-    if (this.#asked !== null) return this.#asked.atMs + this.#timeoutMs;
-    if (this.#dueMs === null) return null;
-    return this.#logReached ? 0 : this.#dueMs - this.#aheadMs;
+    if (this.#wake === null) return null;
+    const { wallMs, evenMs } = this.#wake;
+    return Math.min(wallMs, this.#clock.nowMs() + evenMs - this.#clock.monotonicMs());
   }
 
   asked(): void {
     this.#asked = { atMs: this.#clock.nowMs(), forMs: this.#dueMs ?? 0 };
+    this.#plan();
   }
 
   /** A tick was read, ours or another's; `appendedAtMs` is its append time. */
@@ -45,5 +50,18 @@ export class Ticker {
     const isShort = this.#asked !== null && appendedAtMs < this.#asked.forMs;
     if (isShort) this.#aheadMs = appendedAtMs - this.#clock.nowMs();
     this.#asked = null;
+    this.#plan();
+  }
+
+  #plan(): void {
+    const wallMs = this.#wakesAt();
+    const evenMs = this.#clock.monotonicMs() + Math.max(0, (wallMs ?? 0) - this.#clock.nowMs());
+    this.#wake = wallMs === null ? null : { wallMs, evenMs };
+  }
+
+  #wakesAt(): number | null {
+    if (this.#asked !== null) return this.#asked.atMs + this.#timeoutMs;
+    if (this.#dueMs === null) return null;
+    return this.#logReached ? 0 : this.#dueMs - this.#aheadMs;
   }
 }

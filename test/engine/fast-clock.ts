@@ -8,6 +8,7 @@ export function fastClock(): Clock {
   const zeroMs = systemClock.nowMs();
   return {
     nowMs: () => zeroMs + (systemClock.nowMs() - zeroMs) * TIMES,
+    monotonicMs: () => systemClock.monotonicMs() * TIMES,
     at: (atMs, callback) => systemClock.at(zeroMs + Math.ceil((atMs - zeroMs) / TIMES), callback),
   };
 }

@@ -8,6 +8,7 @@ async function pauses(tasks: readonly boolean[]): Promise<number[]> {
   const waited: number[] = [];
   const clock: Clock = {
     nowMs: () => 0,
+    monotonicMs: () => 0,
     at: (ms, callback) => {
       waited.push(ms);
       const soon = setImmediate(callback);

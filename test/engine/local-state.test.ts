@@ -6,7 +6,7 @@ import type { Store } from '../../src/store/port.ts';
 
 let store: Store;
 let nowMs: number;
-const clock = { nowMs: () => nowMs, at: () => () => undefined };
+const clock = { nowMs: () => nowMs, monotonicMs: () => 0, at: () => () => undefined };
 
 beforeEach(() => {
   store = createMemoryStore({ tables: [META_TABLE, 'rows'] });

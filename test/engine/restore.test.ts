@@ -38,7 +38,7 @@ const write = (key: string | Buffer, value: string | Buffer | null): Promise<unk
 
 function run(changes: Partial<RestoreInput> = {}): Promise<PositionRow | undefined> {
   const signal = new AbortController().signal;
-  const clock = { nowMs: () => nowMs, at: () => () => undefined };
+  const clock = { nowMs: () => nowMs, monotonicMs: () => 0, at: () => () => undefined };
   const stageTask = countingStage('c').createTask({ partition: 0, partitions: 1, store, signal, clock, changed: () => undefined });
   return restore({
     ...{ log, store, stageTask, partition: 0, partitions: 1, changelogTopic: 'c-state', rowTable: 'count', stateVersion: 1, clock, signal },

@@ -11,6 +11,10 @@ class HandClock implements Clock {
     return this.#nowMs;
   }
 
+  monotonicMs(): number {
+    return this.#nowMs;
+  }
+
   at(atMs: number, callback: () => void): () => void {
     const timer = { atMs, callback };
     this.#timers.add(timer);

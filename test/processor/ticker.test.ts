@@ -3,7 +3,11 @@ import type { Clock } from '../../src/engine/stage.ts';
 import { Ticker } from '../../src/processor/ticker.ts';
 
 function rig() {
-  const clock: Clock & { ms: number } = { ms: 1_000, nowMs: () => clock.ms, at: () => () => undefined };
+  /** `setMs`: by how much the wall clock was set. */
+  const clock: Clock & { ms: number; setMs: number } = {
+    ...{ ms: 1_000, setMs: 0 },
+    ...{ nowMs: () => clock.ms + clock.setMs, monotonicMs: () => clock.ms, at: () => () => undefined },
+  };
   return { clock, ticker: new Ticker(clock, 10_000) };
 }
 
@@ -60,6 +64,25 @@ describe('the ticker', () => {
     ticker.schedule(60_000, 46_005);
     ticker.read(46_005);
     expect(ticker.wakeMs).toBe(60_005);
+  });
+
+  test('waits no longer for a clock that is set back meanwhile, and knows from a tick whether that was right', () => {
+    const { clock, ticker } = rig();
+    clock.setMs = 30_000;
+    ticker.schedule(5_000, 1_000);
+    ticker.asked();
+    clock.ms = 1_010;
+    ticker.schedule(5_000, 1_005);
+    ticker.read(1_005);
+    expect(ticker.wakeMs! - clock.nowMs()).toBe(3_995);
+    clock.ms = 2_000;
+    clock.setMs = 0;
+    expect(ticker.wakeMs! - clock.nowMs()).toBe(3_005);
+    // A tick that is on its way is waited for as long as it was.
+    ticker.asked();
+    clock.setMs = -60_000;
+    clock.ms = 4_000;
+    expect(ticker.wakeMs! - clock.nowMs()).toBe(8_000);
   });
 
   test('knows from a tick that came too early how far its clock is ahead, also for what is due before that', () => {

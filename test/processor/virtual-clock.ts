@@ -11,6 +11,8 @@ export class VirtualClock implements Clock {
 
   readonly nowMs = (): number => this.#nowMs;
 
+  readonly monotonicMs = (): number => this.#nowMs;
+
   at(atMs: number, callback: () => void): () => void {
     const alarm = { atMs, callback };
     // What is due already is still called back later, as a timer of Node would be.

@@ -7,6 +7,7 @@ import type { Refusal } from '../engine/dead-letter.ts';
 
 /** Longer ids are refused: they are keys, metrics' neighbours and part of every row. */
 export const MAX_USER_ID_BYTES = 256;
+const MAX_TRACE_PARENT_BYTES = 128;
 /** Of a UTF-16 code unit in UTF-8. */
 const MAX_BYTES_PER_UNIT = 3;
 
@@ -78,9 +79,15 @@ function readEvent(
       properties: value.properties,
       imported: value.imported,
       appendedAtMs,
-      traceParent: record.headers?.['traceparent']?.toString('utf8') ?? null,
+      traceParent: traceParentOf(record),
     },
   };
+}
+
+/** W3C's has 55 characters. What is much longer is none, and would be kept with each match. */
+function traceParentOf({ headers }: LogRecord): string | null {
+  const header = headers?.['traceparent'];
+  return header === undefined || header.length > MAX_TRACE_PARENT_BYTES ? null : header.toString('utf8');
 }
 
 /** By bytes: keys that are not UTF-8 all read as the replacement character, and stand on different partitions. */

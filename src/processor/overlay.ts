@@ -45,6 +45,8 @@ export interface User {
   /** The partition where the id's hash belongs. */
   readonly home: number;
   readonly state: UserState;
+  /** The row has at most so many bytes: measured when it was read, and reckoned since. */
+  readonly rowBytes: number;
 }
 
 /** States are immutable, so a savepoint is the reference to one. */
@@ -52,7 +54,6 @@ interface Opened extends User {
   state: UserState;
   readonly before: UserState;
   readonly dueBeforeMs: number | null;
-  /** The row has at most so many bytes: measured when it was read, and reckoned since. */
   rowBytes: number;
 }
 

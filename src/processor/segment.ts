@@ -2,6 +2,8 @@ import type { LogRecords } from '../log/port.ts';
 
 /** A row for each of them, in one transaction. */
 export const MAX_USERS = 5_000;
+/** Records; where ticks stand close, segments are short. */
+const FIRST_ROOM = 64;
 
 /** One user's records of a segment: the first of a chain, of which `Segment.next` gives the others. */
 export interface Run {
@@ -27,11 +29,12 @@ export class Segment {
   readonly runs: ReadonlyMap<string, Run>;
   /** Those that are nobody's. */
   readonly keyless: readonly number[];
-  readonly #next: Int32Array;
+  /** One more than the index of the user's next record; 0 = none. */
+  #next = new Int32Array(FIRST_ROOM);
   /** The largest append time up to each record, the partition's before the segment included. */
-  readonly #nowMs: Float64Array;
+  #nowMs = new Float64Array(FIRST_ROOM);
   /** The largest record time up to each record, of the segment alone. */
-  readonly #recordMs: Float64Array;
+  #recordMs = new Float64Array(FIRST_ROOM);
   readonly #allowedLatenessMs: number;
 
   /** Ends behind `most` records or the first of user number `MAX_USERS`, or where `endsAtKeyless` before the first that is nobody's. */
@@ -45,9 +48,6 @@ export class Segment {
     this.records = records;
     this.from = from;
     this.#allowedLatenessMs = time.allowedLatenessMs;
-    this.#next = new Int32Array(most).fill(-1);
-    this.#nowMs = new Float64Array(most);
-    this.#recordMs = new Float64Array(most);
     const runs = new Map<string, Run>();
     const keyless: number[] = [];
     let { nowMs } = time;
@@ -59,6 +59,7 @@ export class Segment {
       const userId = record.key?.toString('utf8') ?? null;
       if (userId === null && endsAtKeyless) break;
       const { timestampMs } = record;
+      if (i - from === this.#next.length) this.#makeRoom();
       nowMs = Math.max(nowMs, timestampMs);
       recordMs = Math.max(recordMs, timestampMs);
       this.#nowMs[i - from] = nowMs;
@@ -70,7 +71,7 @@ export class Segment {
       const run = runs.get(userId);
       if (run === undefined) runs.set(userId, { userId, first: i, last: i });
       else {
-        this.#next[run.last - from] = i;
+        this.#next[run.last - from] = i + 1;
         run.last = i;
       }
     }
@@ -81,7 +82,15 @@ export class Segment {
 
   /** The user's record behind this one; -1 = none. */
   next(index: number): number {
-    return this.#next[index - this.from]!;
+    return this.#next[index - this.from]! - 1;
+  }
+
+  #makeRoom(): void {
+    const [next, nowMs, recordMs] = [this.#next, this.#nowMs, this.#recordMs];
+    const room = 4 * next.length;
+    (this.#next = new Int32Array(room)).set(next);
+    (this.#nowMs = new Float64Array(room)).set(nowMs);
+    (this.#recordMs = new Float64Array(room)).set(recordMs);
   }
 
   /** The largest append time seen when this record is processed. */

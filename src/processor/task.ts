@@ -142,7 +142,7 @@ export class ProcessorTask implements StageTask {
       while (at < records.length) {
         at = await this.#takeSome(records, at, commit);
         // The next segment is to have room.
-        if (this.#overlay.fill >= 0.5) await this.#commit(commit, records.at(at - 1)!.offset + 1);
+        if (this.#overlay.fill >= 0.5 && at < records.length) await this.#commit(commit, records.at(at - 1)!.offset + 1);
       }
       await this.#commit(commit, nextOffset);
     });
@@ -184,7 +184,7 @@ export class ProcessorTask implements StageTask {
         return;
       } catch (error) {
         if (error instanceof SegmentTooLargeError) this.#maxSegment = error.records >> 1;
-        else if (error instanceof RowError) this.#overlay.careful = true;
+        else if (error instanceof RowError && !this.#overlay.careful) this.#overlay.careful = true;
         else throw error;
         this.#overlay.rollback();
         this.#nowMs = this.#committed.nowMs;
@@ -209,17 +209,25 @@ export class ProcessorTask implements StageTask {
   }
 
   async #takeSegment(segment: Segment, commit: Commit): Promise<void> {
-    const { from, to, runs } = segment;
+    const { to, runs } = segment;
     if (this.#options.historical !== null) await this.#passSegmentsTime(segment, commit);
-    for (const index of segment.keyless) await this.#takeKeyless(segment.records.at(index)!);
+    for (const index of segment.keyless) {
+      await this.#takeKeyless(segment.records.at(index)!);
+      this.#expectRoom(segment);
+    }
     let taken = 0;
     for (const run of runs.values()) {
-      const user = this.#overlay.open(run.userId) ?? (await this.#overlay.load(someOf(runs, taken, PREFETCH_USERS)));
+      const user = this.#overlay.open(run.userId) ?? (await this.#overlay.load(usersAhead(segment, taken)));
       this.#takeRun(segment, run, user);
       taken++;
-      if (this.#overlay.fill >= 1 && taken < runs.size) throw new SegmentTooLargeError(to - from);
+      if (taken < runs.size) this.#expectRoom(segment);
     }
     this.#nowMs = Math.max(this.#nowMs, segment.nowMs(to - 1));
+  }
+
+  /** One record always fits: its output is bounded by the program. */
+  #expectRoom({ from, to }: Segment): void {
+    if (this.#overlay.fill >= 1 && to - from > 1) throw new SegmentTooLargeError(to - from);
   }
 
   /** Historical input: fires what is due within the segment of all who have no record in it. */
@@ -251,6 +259,7 @@ export class ProcessorTask implements StageTask {
       const input = readInput(codec, this.#source, record, maxEventBytes);
       if (input.kind === 'event') this.#takeEvent(record, user, input, segment.nowMs(at));
       else if (input.kind === 'refused') this.#overlay.refuse(record, input.refusal);
+      this.#expectRoom(segment);
     }
     if (historical !== null) this.#fireUntil(segment, user, passed, segment.to - 1);
     this.#overlay.close(user);
@@ -279,7 +288,7 @@ export class ProcessorTask implements StageTask {
       tally.wrongPartition++;
     }
     tally.event(program.eventTypes.has(event.type) || event.type.startsWith('$') ? event.type : 'other');
-    this.#overlay.event(record, user, this.#rowGrowth(bytes, event.type), () => onEvent(user.state, event, nowMs, program));
+    this.#overlay.event(record, user, this.#rowGrowth(user.rowBytes, bytes, event.type), () => onEvent(user.state, event, nowMs, program));
   }
 
   async #takeKeyless(record: LogRecord): Promise<void> {
@@ -359,7 +368,7 @@ export class ProcessorTask implements StageTask {
 
   #fireTimer(record: LogRecord, user: User, timer: Timer, nowMs: number): void {
     const { program } = this.#options;
-    this.#overlay.timer(record, user, timer, this.#rowGrowth(0, null), () => onTimer(user.state, timer, nowMs, program));
+    this.#overlay.timer(record, user, timer, this.#rowGrowth(user.rowBytes, 0, null), () => onTimer(user.state, timer, nowMs, program));
   }
 
   async #commit(commit: Commit, offset: number): Promise<void> {
@@ -382,7 +391,12 @@ function* valuesOf(records: LogRecords): Generator<Buffer | null> {
   for (const { value } of records) yield value;
 }
 
-/** Users of some runs, from the one that comes next on. */
-function someOf(runs: ReadonlyMap<string, unknown>, from: number, count: number): [string, ...string[]] {
-  return [...runs.keys()].slice(from, from + count) as [string, ...string[]];
+/** Users of a segment from the run that comes next on, and of the records behind it: where ticks stand close, a segment has few. */
+function usersAhead({ runs, records, to }: Segment, taken: number): [string, ...string[]] {
+  const users = new Set([...runs.keys()].slice(taken, taken + PREFETCH_USERS));
+  for (let at = to; at < records.length && users.size < PREFETCH_USERS; at++) {
+    const { key } = records.at(at)!;
+    if (key !== null) users.add(key.toString('utf8'));
+  }
+  return [...users] as [string, ...string[]];
 }

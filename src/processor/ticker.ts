@@ -12,7 +12,7 @@ export class Ticker {
   readonly #clock: Clock;
   readonly #timeoutMs: number;
   #dueMs: number | null = null;
-  #asked: { readonly atMs: number; readonly forMs: number } | null = null;
+  #asked: { readonly atMs: number; readonly evenMs: number; readonly forMs: number } | null = null;
   /** What the broker's clock is ahead of ours by, as far as the log told; negative where it is behind. */
   #aheadMs = 0;
   /** The log has passed the due time: whatever the wall clock says, a tick will reach it. */
@@ -41,7 +41,7 @@ export class Ticker {
   }
 
   asked(): void {
-    this.#asked = { atMs: this.#clock.nowMs(), forMs: this.#dueMs ?? 0 };
+    this.#asked = { atMs: this.#clock.nowMs(), evenMs: this.#clock.monotonicMs(), forMs: this.#dueMs ?? 0 };
     this.#plan();
   }
 
@@ -54,14 +54,14 @@ export class Ticker {
   }
 
   #plan(): void {
-    const wallMs = this.#wakesAt();
-    const evenMs = this.#clock.monotonicMs() + Math.max(0, (wallMs ?? 0) - this.#clock.nowMs());
-    this.#wake = wallMs === null ? null : { wallMs, evenMs };
-  }
-
-  #wakesAt(): number | null {
-    if (this.#asked !== null) return this.#asked.atMs + this.#timeoutMs;
-    if (this.#dueMs === null) return null;
-    return this.#logReached ? 0 : this.#dueMs - this.#aheadMs;
+    if (this.#asked !== null) {
+      const { atMs, evenMs } = this.#asked;
+      this.#wake = { wallMs: atMs + this.#timeoutMs, evenMs: evenMs + this.#timeoutMs };
+    } else if (this.#dueMs === null) {
+      this.#wake = null;
+    } else {
+      const wallMs = this.#logReached ? 0 : this.#dueMs - this.#aheadMs;
+      this.#wake = { wallMs, evenMs: this.#clock.monotonicMs() + Math.max(0, wallMs - this.#clock.nowMs()) };
+    }
   }
 }

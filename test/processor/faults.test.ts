@@ -198,16 +198,32 @@ describe('the processor, where something goes wrong', () => {
     const untilMs = rig.clock.nowMs() + 24 * 60 * MINUTE;
     await rig.start({ bounded: true, fetchMaxBytes: 50_000_000, historical: { allowedLatenessMs: 0, untilMs } }).done;
     expect(await reminders()).toEqual(users.map((userId) => `${userId}-c`));
-    // A transaction's marker takes an offset: what stands together was committed together.
-    let [longest, length, before] = [0, 0, -1];
-    for (const { offset } of await rig.records(rig.topics.decisions)) {
-      length = offset === before + 1 ? length + 1 : 1;
-      longest = Math.max(longest, length);
-      before = offset;
-    }
-    expect(longest).toBeLessThan(users.length);
+    expect(longestRun((await rig.records(rig.topics.decisions)).map(({ offset }) => offset))).toBeLessThan(users.length);
+  });
+
+  test('what one user makes of a batch takes several transactions when it is much', async () => {
+    rig = await new ProcessorRig(shopProgram()).create();
+    const key = Buffer.from('ann');
+    const poison = { topic: rig.topics.timeline, partition: partitionFor(key, 2), key, value: Buffer.from('no event') };
+    await rig.log.append(Array.from({ length: 12_000 }, () => poison));
+    rig.start({ fetchMaxBytes: 50_000_000 });
+    await rig.settled();
+    const letters = await rig.records(rig.topics.deadLetters);
+    expect(letters.length).toBe(12_000);
+    expect(longestRun(letters.map(({ offset }) => offset))).toBeLessThan(12_000);
   });
 });
+
+/** How many records stand together at most: a transaction's marker takes an offset, so what does was committed together. */
+function longestRun(offsets: readonly number[]): number {
+  let [longest, length, before] = [0, 0, -1];
+  for (const offset of offsets) {
+    length = offset === before + 1 ? length + 1 : 1;
+    longest = Math.max(longest, length);
+    before = offset;
+  }
+  return longest;
+}
 
 /** So many users of one partition, in order. */
 function peers(count: number): string[] {

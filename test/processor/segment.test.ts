@@ -84,3 +84,16 @@ test('has no more users than go into one transaction', () => {
     ).to,
   ).toBe(5 + MAX_USERS);
 });
+
+test('is as long as it has to be', () => {
+  const users = Array.from({ length: 1_000 }, (_, i) => `user-${i % 7}`);
+  const segment = segmentOf(
+    users.map((_, i) => i),
+    users,
+    0,
+  );
+  const chain: number[] = [];
+  for (let at = segment.runs.get('user-3')!.first; at >= 0; at = segment.next(at)) chain.push(at);
+  expect(chain).toEqual(users.flatMap((user, i) => (user === 'user-3' ? [i] : [])));
+  expect([segment.nowMs(999), segment.horizonMs, segment.passing(500, 0, 999)]).toEqual([999, 999, 501]);
+});

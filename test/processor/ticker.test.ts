@@ -83,6 +83,8 @@ describe('the ticker', () => {
     clock.setMs = -60_000;
     clock.ms = 4_000;
     expect(ticker.wakeMs! - clock.nowMs()).toBe(8_000);
+    ticker.schedule(5_000, 1_010);
+    expect(ticker.wakeMs! - clock.nowMs()).toBe(8_000);
   });
 
   test('knows from a tick that came too early how far its clock is ahead, also for what is due before that', () => {

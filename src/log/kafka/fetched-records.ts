@@ -6,6 +6,8 @@ import { type BatchHeader, decompressed, hasAppendTime } from './record-batch.ts
 /** Of a record, in `#places`: its batch, how far its offset is behind the batch's, and where key, value and headers stand. */
 const [BATCH, BEHIND, KEY_AT, KEY_LENGTH, VALUE_AT, VALUE_LENGTH, HEADERS_AT, WIDTH] = [0, 1, 2, 3, 4, 5, 6, 7] as const;
 const FIRST_CAPACITY = 1_024;
+/** Length, attributes, time, offset, lengths of key and value, number of headers: a byte each. */
+const LEAST_BYTES = 7;
 
 interface Base {
   readonly bytes: Buffer;
@@ -19,12 +21,14 @@ interface Base {
 export class FetchedRecords implements LogRecords {
   length = 0;
   readonly #bases: Base[] = [];
-  #places = new Int32Array(FIRST_CAPACITY * WIDTH);
-  #timesMs = new Float64Array(FIRST_CAPACITY);
+  #places = new Int32Array(0);
+  #timesMs = new Float64Array(0);
 
   /** Appends a batch's records from the offset `from` on. @throws FatalLogError where they cannot be read */
   add(batch: BatchHeader, from: number): void {
     const bytes = decompressed(batch);
+    if (batch.count < 0 || batch.count * LEAST_BYTES > bytes.length)
+      throw new FatalLogError(`the records from offset ${batch.baseOffset} on are damaged: ${batch.count} in ${bytes.length} bytes`);
     const reader = new ByteReader(bytes);
     const base = this.#bases.push({ bytes, offset: batch.baseOffset }) - 1;
     const isAppendTime = hasAppendTime(batch);
@@ -113,7 +117,7 @@ export class FetchedRecords implements LogRecords {
 
   #makeRoom(records: number): void {
     if (records <= this.#timesMs.length) return;
-    const capacity = Math.max(records, 2 * this.#timesMs.length);
+    const capacity = Math.max(records, FIRST_CAPACITY, 2 * this.#timesMs.length);
     const [places, timesMs] = [new Int32Array(capacity * WIDTH), new Float64Array(capacity)];
     places.set(this.#places);
     timesMs.set(this.#timesMs);

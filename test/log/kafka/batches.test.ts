@@ -188,3 +188,10 @@ test('records are split by bytes, per partition, in order, and a giant has a bat
     expect(batches.flat()).toEqual(sent);
   }
 });
+
+test('a batch that says it has more records than it has bytes is refused before room is made for them', () => {
+  const encoded = encodeBatch([text('a')], { producerId: '1', producerEpoch: 0 }, 0, false, 0);
+  // Behind base offset, length, epoch, magic, checksum, attributes, last offset, two times, producer, its epoch and sequence.
+  encoded.writeInt32BE(2 ** 31 - 1, 57);
+  expect(() => filterBatches(batchesOf(encoded), 0, [])).toThrow('the records from offset 0 on are damaged: 2147483647 in');
+});

@@ -155,7 +155,7 @@ export function logConformance(name: string, open: () => Promise<LogUnderTest>):
         const t = await topic();
         await withReader({ topic: t, partition: 0, offset: 0 }, async (reader) => {
           const empty = await reader.fetch({ maxWaitMs: 1 });
-          expect(empty).toMatchObject({ records: [], nextOffset: 0, highWatermark: 0, lastStableOffset: 0, logStartOffset: 0 });
+          expect(empty).toMatchObject({ records: { length: 0 }, nextOffset: 0, highWatermark: 0, lastStableOffset: 0, logStartOffset: 0 });
           const waiting = reader.fetch({ maxWaitMs: 60_000 });
           await log.append([record(t, 'woken')]);
           expect(textsOf((await waiting).records)).toEqual(['woken']);
@@ -274,7 +274,7 @@ export function logConformance(name: string, open: () => Promise<LogUnderTest>):
           expect(reader.position).toBe(3);
         });
         await withReader({ topic: t, partition: 0, offset: 2 }, async (reader) => {
-          expect(await reader.fetch({ maxWaitMs: 10_000 })).toMatchObject({ records: [], nextOffset: 3 });
+          expect(await reader.fetch({ maxWaitMs: 10_000 })).toMatchObject({ records: { length: 0 }, nextOffset: 3 });
         });
       });
 

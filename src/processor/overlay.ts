@@ -111,9 +111,9 @@ export class Overlay {
     return opened;
   }
 
-  /** Loads the rows of these users, and begins with the first. */
-  async load([userId, ...others]: readonly [string, ...string[]]): Promise<User> {
-    await this.users.load([userId, ...others]);
+  /** Loads a user's row, and those of others who come soon; then begins with the user. */
+  async load(userId: string, others: readonly string[]): Promise<User> {
+    await this.users.load(new Set([userId, ...others]));
     return this.open(userId)!;
   }
 

@@ -80,6 +80,16 @@ export class Segment {
     this.keyless = keyless;
   }
 
+  /** Users from run number `taken` on, and of the records behind the segment: where ticks stand close, it has few. At most `most`. */
+  usersAhead(taken: number, most: number): string[] {
+    const users = new Set([...this.runs.keys()].slice(taken, taken + most));
+    for (let at = this.to; at < this.records.length && users.size < most; at++) {
+      const { key } = this.records.at(at)!;
+      if (key !== null) users.add(key.toString('utf8'));
+    }
+    return [...users];
+  }
+
   /** The user's record behind this one; -1 = none. */
   next(index: number): number {
     return this.#next[index - this.from]! - 1;

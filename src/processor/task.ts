@@ -1,24 +1,24 @@
 import type { Codec } from '../avro/codec.ts';
 import type { Program } from '../core/program.ts';
-import type { Timer } from '../core/state.ts';
-import { onEvent, onTimer } from '../core/step.ts';
 import { nextDueMs, nextTimer } from '../core/timers.ts';
 import { FatalError, StateLostError, toError } from '../engine/errors.ts';
 import type { Commit, InputPosition, Row, StageTask, TaskContext } from '../engine/stage.ts';
 import type { LogRecord, LogRecords, TopicPartition } from '../log/port.ts';
 import type { StoreOp } from '../store/port.ts';
+import { DueUsers } from './due-users.ts';
 import { readInput, type Input } from './input.ts';
 import type { ProcessorObserver } from './observer.ts';
 import type { ProcessorTopics } from './outbox.ts';
 import { Overlay, RowError, type User } from './overlay.ts';
-import { rowGrowthOf } from './row-growth.ts';
-import { Segment, type Run } from './segment.ts';
+import { Segment } from './segment.ts';
 import { Ticker } from './ticker.ts';
 import { indexOps } from './timer-index.ts';
+import { SegmentTooLargeError, Turns } from './turns.ts';
 import { decodeUserState } from './user-state-codec.ts';
+import { PREFETCH_USERS } from './users.ts';
 
-/** Users whose rows are read from the store together. */
-const PREFETCH_USERS = 512;
+/** How full a transaction is (1 = full) when it ends where it can: the next segment is to have room. */
+const ENOUGH = 0.5;
 
 export interface ProcessorTaskOptions {
   readonly program: Program;
@@ -42,17 +42,6 @@ export interface Historical {
   readonly untilMs: number | null;
 }
 
-/** The transaction is full before its segment is done: it can only end behind a segment. */
-class SegmentTooLargeError extends Error {
-  override readonly name = 'SegmentTooLargeError';
-  readonly records: number;
-
-  constructor(records: number) {
-    super(`${records} records do not fit into one transaction`);
-    this.records = records;
-  }
-}
-
 /**
  * Runs the core over one partition of the timeline.
  *
@@ -68,7 +57,8 @@ export class ProcessorTask implements StageTask {
   readonly #source: TopicPartition;
   readonly #overlay: Overlay;
   readonly #ticker: Ticker;
-  readonly #rowGrowth: ReturnType<typeof rowGrowthOf>;
+  readonly #turns: Turns;
+  readonly #due: DueUsers;
   #nowMs = 0;
   /** A tick could not be appended: the next `wake` ends the task with it. */
   #tickError: Error | undefined;
@@ -84,7 +74,9 @@ export class ProcessorTask implements StageTask {
     const { codec, topics, cacheBytes } = options;
     const { store, partitions } = context;
     this.#overlay = new Overlay({ codec, topics, cacheBytes, partitions, store, source: this.#source });
-    this.#rowGrowth = rowGrowthOf(options.program);
+    const { program, maxEventBytes, historical } = options;
+    this.#turns = new Turns({ program, codec, source: this.#source, maxEventBytes, isHistorical: historical !== null }, this.#overlay);
+    this.#due = new DueUsers(this.#overlay);
     this.#ticker = new Ticker(context.clock, options.tickTimeoutMs);
   }
 
@@ -141,8 +133,7 @@ export class ProcessorTask implements StageTask {
       while (at < records.length && records.at(at)!.offset < this.#committed.offset) at++;
       while (at < records.length) {
         at = await this.#takeSome(records, at, commit);
-        // The next segment is to have room.
-        if (this.#overlay.fill >= 0.5 && at < records.length) await this.#commit(commit, records.at(at - 1)!.offset + 1);
+        if (this.#overlay.fill >= ENOUGH && at < records.length) await this.#commit(commit, records.at(at - 1)!.offset + 1);
       }
       await this.#commit(commit, nextOffset);
     });
@@ -159,7 +150,7 @@ export class ProcessorTask implements StageTask {
       await this.#passTime(untilMs + 1, commit, end.offset, (user) => {
         for (let timer = nextTimer(user.state); timer !== null && timer.dueMs <= untilMs; timer = nextTimer(user.state)) {
           this.#nowMs = Math.max(this.#nowMs, timer.dueMs);
-          this.#fireTimer(end, user, timer, timer.dueMs);
+          this.#turns.fire(end, user, timer, timer.dueMs);
         }
       });
       await this.#commit(commit, end.offset);
@@ -213,21 +204,17 @@ export class ProcessorTask implements StageTask {
     if (this.#options.historical !== null) await this.#passSegmentsTime(segment, commit);
     for (const index of segment.keyless) {
       await this.#takeKeyless(segment.records.at(index)!);
-      this.#expectRoom(segment);
+      this.#turns.expectRoom(segment);
     }
     let taken = 0;
     for (const run of runs.values()) {
-      const user = this.#overlay.open(run.userId) ?? (await this.#overlay.load(usersAhead(segment, taken)));
-      this.#takeRun(segment, run, user);
+      const user = this.#overlay.open(run.userId) ?? (await this.#overlay.load(run.userId, segment.usersAhead(taken, PREFETCH_USERS)));
+      this.#turns.take(segment, run, user);
+      this.#overlay.close(user);
       taken++;
-      if (taken < runs.size) this.#expectRoom(segment);
+      if (taken < runs.size) this.#turns.expectRoom(segment);
     }
     this.#nowMs = Math.max(this.#nowMs, segment.nowMs(to - 1));
-  }
-
-  /** One record always fits: its output is bounded by the program. */
-  #expectRoom({ from, to }: Segment): void {
-    if (this.#overlay.fill >= 1 && to - from > 1) throw new SegmentTooLargeError(to - from);
   }
 
   /** Historical input: fires what is due within the segment of all who have no record in it. */
@@ -240,55 +227,10 @@ export class ProcessorTask implements StageTask {
       commit,
       offset,
       (user) => {
-        this.#fireUntil(segment, user, from, to - 1);
+        this.#turns.fireUntil(segment, user, from, to - 1);
       },
       runs,
     );
-  }
-
-  /** One user's records, and with historical input the timers that come due meanwhile. */
-  #takeRun(segment: Segment, { first }: Run, user: User): void {
-    const { codec, historical, maxEventBytes } = this.#options;
-    let passed = segment.from;
-    for (let at = first; at >= 0; at = segment.next(at)) {
-      if (historical !== null) {
-        this.#fireUntil(segment, user, passed, at);
-        passed = at + 1;
-      }
-      const record = segment.records.at(at)!;
-      const input = readInput(codec, this.#source, record, maxEventBytes);
-      if (input.kind === 'event') this.#takeEvent(record, user, input, segment.nowMs(at));
-      else if (input.kind === 'refused') this.#overlay.refuse(record, input.refusal);
-      this.#expectRoom(segment);
-    }
-    if (historical !== null) this.#fireUntil(segment, user, passed, segment.to - 1);
-    this.#overlay.close(user);
-  }
-
-  /** Historical input: one tick per due time that the records from `from` to `until` have passed, each at that due time. */
-  #fireUntil(segment: Segment, user: User, from: number, until: number): void {
-    // Asked for every event: without making anything where nothing is due.
-    for (let dueMs = nextDueMs(user.state); dueMs !== null; dueMs = nextDueMs(user.state)) {
-      const passing = segment.passing(dueMs, from, until);
-      if (passing < 0) return;
-      from = passing;
-      this.#fireTimer(segment.records.at(passing)!, user, nextTimer(user.state)!, dueMs);
-    }
-  }
-
-  #takeEvent(record: LogRecord, user: User, { event, forwarded, bytes }: Extract<Input, { kind: 'event' }>, nowMs: number): void {
-    const { program, historical } = this.#options;
-    const { tally } = this.#overlay;
-    if (historical !== null && forwarded) return;
-    if (user.home !== this.#context.partition) {
-      if (historical === null) {
-        this.#overlay.forward(record, event, user.home);
-        return;
-      }
-      tally.wrongPartition++;
-    }
-    tally.event(program.eventTypes.has(event.type) || event.type.startsWith('$') ? event.type : 'other');
-    this.#overlay.event(record, user, this.#rowGrowth(user.rowBytes, bytes, event.type), () => onEvent(user.state, event, nowMs, program));
   }
 
   async #takeKeyless(record: LogRecord): Promise<void> {
@@ -306,12 +248,11 @@ export class ProcessorTask implements StageTask {
     const dueMs = Math.min(this.#nowMs, upToMs ?? Infinity);
     tally.ticks++;
     for (let fired = 0; fired < maxTimers; fired++) {
-      const userId = await this.#nextDue(dueMs);
-      if (userId === undefined) break;
-      const user = await this.#openDue(userId, dueMs);
-      const timer = this.#firstTimer(user);
+      const due = await this.#due.next(dueMs);
+      if (due === undefined) break;
+      const { user, timer } = due;
       tally.timerFired((this.#nowMs - timer.dueMs) / 1000);
-      this.#fireTimer(record, user, timer, this.#nowMs);
+      this.#turns.fire(record, user, timer, this.#nowMs);
       this.#overlay.close(user);
     }
     await this.#schedule();
@@ -327,48 +268,12 @@ export class ProcessorTask implements StageTask {
     later?: ReadonlyMap<string, unknown>,
   ): Promise<void> {
     for (;;) {
-      const userId = await this.#nextDue(horizonMs - 1);
-      if (userId === undefined) return;
-      if (later?.has(userId) === true) {
-        this.#overlay.take(userId);
-        continue;
-      }
-      const user = await this.#openDue(userId, horizonMs - 1);
-      this.#firstTimer(user);
-      fire(user);
-      this.#overlay.close(user);
-      if (this.#overlay.fill >= 0.5) await this.#commit(commit, offset);
+      const due = await this.#due.next(horizonMs - 1, later);
+      if (due === undefined) return;
+      fire(due.user);
+      this.#overlay.close(due.user);
+      if (this.#overlay.fill >= ENOUGH) await this.#commit(commit, offset);
     }
-  }
-
-  /** Who has the next timer due at or before `dueMs`. */
-  async #nextDue(dueMs: number): Promise<string | undefined> {
-    const { timers } = this.#overlay;
-    if (timers.needsLoad) await timers.load();
-    const next = timers.peek();
-    return next === undefined || next.dueMs > dueMs ? undefined : next.userId;
-  }
-
-  /** That user; with those who come next, where the store has to be asked. */
-  async #openDue(userId: string, dueMs: number): Promise<User> {
-    const ahead = (): string[] => this.#overlay.timers.ahead(dueMs, PREFETCH_USERS).map((next) => next.userId);
-    return this.#overlay.open(userId) ?? (await this.#overlay.load([userId, ...ahead()]));
-  }
-
-  /** The timer for which the index has the user. */
-  #firstTimer({ userId, state }: User): Timer {
-    const due = this.#overlay.timers.peek();
-    const timer = nextTimer(state);
-    if (timer === null || due?.userId !== userId || timer.dueMs !== due.dueMs)
-      throw new StateLostError(
-        `the local store's timer index has a user at ${due?.dueMs} whose first timer is due at ${timer?.dueMs ?? 'no time'}`,
-      );
-    return timer;
-  }
-
-  #fireTimer(record: LogRecord, user: User, timer: Timer, nowMs: number): void {
-    const { program } = this.#options;
-    this.#overlay.timer(record, user, timer, this.#rowGrowth(user.rowBytes, 0, null), () => onTimer(user.state, timer, nowMs, program));
   }
 
   async #commit(commit: Commit, offset: number): Promise<void> {
@@ -389,14 +294,4 @@ export class ProcessorTask implements StageTask {
 /** One at a time: none is kept for the others' sake. */
 function* valuesOf(records: LogRecords): Generator<Buffer | null> {
   for (const { value } of records) yield value;
-}
-
-/** Users of a segment from the run that comes next on, and of the records behind it: where ticks stand close, a segment has few. */
-function usersAhead({ runs, records, to }: Segment, taken: number): [string, ...string[]] {
-  const users = new Set([...runs.keys()].slice(taken, taken + PREFETCH_USERS));
-  for (let at = to; at < records.length && users.size < PREFETCH_USERS; at++) {
-    const { key } = records.at(at)!;
-    if (key !== null) users.add(key.toString('utf8'));
-  }
-  return [...users] as [string, ...string[]];
 }

@@ -2,6 +2,8 @@ import type { PartitionStore } from '../store/port.ts';
 import { RowCache } from './row-cache.ts';
 
 export const USER_TABLE = 'user';
+/** Users whose rows are read from the store together. */
+export const PREFETCH_USERS = 512;
 
 /** A user whom the transaction in work has changed. */
 export interface ChangedUser {

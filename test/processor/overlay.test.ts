@@ -32,7 +32,7 @@ beforeEach(async () => {
 });
 
 async function opened(userId: string): Promise<User> {
-  return overlay.open(userId) ?? (await overlay.load([userId]));
+  return overlay.open(userId) ?? (await overlay.load(userId, []));
 }
 
 async function becomes(state: UserState): Promise<void> {

@@ -11,8 +11,8 @@ export interface Reader {
   readonly type: Type;
   /** Absent where the writer's schema is ours: then nothing is resolved. */
   readonly resolver: Resolver | undefined;
-  /** A quicker way to the same value: where the writer's schema is one of a product event that Lull has published. `offset` as avsc's `decode` has it. */
-  readonly read?: (bytes: Buffer, from: number) => { readonly value: unknown; readonly offset: number };
+  /** A quicker way to the same value, where the writer's schema is one of a product event that Lull has published. `offset` as avsc's `decode` has it. */
+  readonly read: ((bytes: Buffer, from: number) => { readonly value: unknown; readonly offset: number }) | undefined;
 }
 
 export type Resolver = ReturnType<Type['createResolver']>;
@@ -36,11 +36,10 @@ export function readerOf(writerSchema: string): Reader {
     throw new PoisonError('unexpected_schema', `its schema is ${writer.name ?? writer.typeName}, not one of Lull's`);
   const type = TYPES[record];
   const read = record === 'lull.v1.ProductEvent' ? quickReaderOf(writer) : undefined;
-  const quick = read === undefined ? {} : { read };
   // Equal by the canonical form: names, order and types of fields, which is all that is on the wire.
-  if (type.equals(writer)) return { record, type, resolver: undefined, ...quick };
+  if (type.equals(writer)) return { record, type, resolver: undefined, read };
   try {
-    return { record, type, resolver: type.createResolver(writer), ...quick };
+    return { record, type, resolver: type.createResolver(writer), read };
   } catch (error) {
     throw new PoisonError('unexpected_schema', `its schema of ${record} cannot be read as ours: ${messageOf(error)}`, { cause: error });
   }

@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os';
+import { DEFAULT_FETCH_BYTES } from '../engine/worker.ts';
 import { duration, flag, integer, matching, oneOf, secret, size, text } from './setting.ts';
 
 const MIB = 1024 * 1024;
@@ -77,7 +78,7 @@ export const SETTINGS = {
     pattern: /^(mailto:\S+@\S+|https:\/\/\S+)$/,
     form: 'a mailto: address or an https: URL',
   }),
-  fetchMaxBytes: size({ doc: 'asked for in one fetch of one partition', default: 2 * MIB, min: 1024, max: 64 * MIB }),
+  fetchMaxBytes: size({ doc: 'asked for in one fetch of one partition', default: DEFAULT_FETCH_BYTES, min: 1024, max: 64 * MIB }),
 } as const;
 
 export type SettingName = keyof typeof SETTINGS;

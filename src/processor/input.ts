@@ -1,6 +1,7 @@
 import type { Codec } from '../avro/codec.ts';
 import { PoisonError } from '../avro/errors.ts';
 import type { ProductEvent } from '../avro/records.ts';
+import { isTextAt } from '../avro/shared-text.ts';
 import type { Event } from '../core/event.ts';
 import type { LogRecord, TopicPartition } from '../log/port.ts';
 import type { Refusal } from '../engine/dead-letter.ts';
@@ -92,10 +93,7 @@ function traceParentOf({ headers }: LogRecord): string | null {
 
 /** By bytes: keys that are not UTF-8 all read as the replacement character, and stand on different partitions. */
 function isTextOf(key: Buffer, text: string): boolean {
-  // As many bytes as characters: it is ASCII, or not the same.
-  if (key.length !== text.length) return key.equals(Buffer.from(text, 'utf8'));
-  for (let i = 0; i < key.length; i++) if (key[i]! > 0x7f || key[i] !== text.charCodeAt(i)) return false;
-  return true;
+  return isTextAt(key, 0, key.length, text) || key.equals(Buffer.from(text, 'utf8'));
 }
 
 function refused(reason: string, detail: string): Input {

@@ -3,12 +3,13 @@ import { rm, writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import type { Restored } from '../../src/engine/observer.ts';
+import { DEFAULT_FETCH_BYTES } from '../../src/engine/worker.ts';
 import { createKafkaLog } from '../../src/log/kafka/log.ts';
 import { partitionFor } from '../../src/log/partitioner.ts';
 import type { Log } from '../../src/log/port.ts';
 import { benchBroker } from './broker.ts';
 import { growthCases, topologyOf, type GrowthCase } from './growth-cases.ts';
-import { FETCH_BYTES, LullSide } from './lull.ts';
+import { LullSide } from './lull.ts';
 import { ProcessUsage } from './process-usage.ts';
 import { machineLine, median, ratio, table } from './table.ts';
 import { createEventsTopic, writeEvents } from './topic-writer.ts';
@@ -67,7 +68,7 @@ export async function run(args: readonly string[], signal: AbortSignal): Promise
       only: { type: 'string' },
       workers: { type: 'string', default: '2' },
       markdown: { type: 'string' },
-      'fetch-bytes': { type: 'string', default: String(FETCH_BYTES) },
+      'fetch-bytes': { type: 'string', default: String(DEFAULT_FETCH_BYTES) },
       'limit-s': { type: 'string', default: '1800' },
       help: { type: 'boolean', default: false },
     },

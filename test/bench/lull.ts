@@ -10,9 +10,6 @@ import { specOf, topicNames, topicPlans, type TopicNames } from '../../src/log/t
 import { Child, goTogether } from './child.ts';
 import type { ChildOptions } from './w1-child.ts';
 
-/** What `lull process` asks for by default. */
-export const FETCH_BYTES = 2 * 1024 * 1024;
-
 /**
  * As `lull process` starts its workers. What is installed is JavaScript; here Node strips the types, and what it needs for that stays in memory (17 MiB a process), unless
  * it has the result in its cache.

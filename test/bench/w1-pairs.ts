@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
+import { DEFAULT_FETCH_BYTES } from '../../src/engine/worker.ts';
 import { createKafkaLog } from '../../src/log/kafka/log.ts';
 import type { Log } from '../../src/log/port.ts';
 import { benchBroker } from './broker.ts';
 import { observedOf, readReference, type Observed } from './commands.ts';
 import { measureFloor } from './floor.ts';
 import { buildPeer, type BuiltPeer } from './kstreams/side.ts';
-import { FETCH_BYTES } from './lull.ts';
 import { machineLine, median, ratio, table } from './table.ts';
 import { createEventsTopic, writeEvents, writeFlush } from './topic-writer.ts';
 import { W1_FLUSH_MS, w1Events } from './w1-events.ts';
@@ -52,7 +52,7 @@ export async function run(args: readonly string[], signal: AbortSignal): Promise
       pairs: { type: 'string', default: '5' },
       workers: { type: 'string', default: '2' },
       markdown: { type: 'string' },
-      'fetch-bytes': { type: 'string', default: String(FETCH_BYTES) },
+      'fetch-bytes': { type: 'string', default: String(DEFAULT_FETCH_BYTES) },
       'limit-s': { type: 'string', default: '900' },
       help: { type: 'boolean', default: false },
     },

@@ -3,10 +3,10 @@ import { mkdir, mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { DEFAULT_FETCH_BYTES } from '../../src/engine/worker.ts';
 import { createKafkaLog } from '../../src/log/kafka/log.ts';
 import { readReference } from './commands.ts';
 import { buildPeer } from './kstreams/side.ts';
-import { FETCH_BYTES } from './lull.ts';
 import { profileTable, readProfile, summarise } from './profile.ts';
 import { measureLull, measurePeer, type W1Run, type W1Setting } from './w1-sides.ts';
 
@@ -40,7 +40,7 @@ export async function run(args: readonly string[], signal: AbortSignal): Promise
       profile: { type: 'boolean', default: false },
       'profile-folder': { type: 'string' },
       'node-flags': { type: 'string', default: '' },
-      'fetch-bytes': { type: 'string', default: String(FETCH_BYTES) },
+      'fetch-bytes': { type: 'string', default: String(DEFAULT_FETCH_BYTES) },
       'limit-s': { type: 'string', default: '900' },
       help: { type: 'boolean', default: false },
     },

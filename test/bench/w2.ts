@@ -3,13 +3,14 @@ import { writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { createCodec } from '../../src/avro/codec.ts';
+import { DEFAULT_FETCH_BYTES } from '../../src/engine/worker.ts';
 import { createKafkaLog } from '../../src/log/kafka/log.ts';
 import type { Log, LogRecord } from '../../src/log/port.ts';
 import { benchBroker } from './broker.ts';
 import type { Child } from './child.ts';
 import type { CommandJson } from './commands.ts';
 import { buildPeer, PeerSide, type BuiltPeer } from './kstreams/side.ts';
-import { FETCH_BYTES, LullSide } from './lull.ts';
+import { LullSide } from './lull.ts';
 import { pace } from './pacer.ts';
 import { machineLine, median, ratio, table } from './table.ts';
 import { countVisible } from './visible.ts';
@@ -134,7 +135,15 @@ async function measurePeer(setting: Setting, peer: BuiltPeer): Promise<Live> {
 
 async function measureLull(setting: Setting): Promise<Live> {
   const { log, bootstrap, workers, profileFolder } = setting;
-  const side = await LullSide.open({ log, bootstrap, workers, profileFolder, partitions: PARTITIONS, fetchBytes: FETCH_BYTES, live: true });
+  const side = await LullSide.open({
+    log,
+    bootstrap,
+    workers,
+    profileFolder,
+    partitions: PARTITIONS,
+    fetchBytes: DEFAULT_FETCH_BYTES,
+    live: true,
+  });
   try {
     await side.start();
     const codec = createCodec();

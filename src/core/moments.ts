@@ -67,6 +67,16 @@ export function firstOther(moments: Moments, fromMs: number, offset: number): Mo
   return undefined;
 }
 
+/** Does one of them lie between these two? */
+export function hasBehindAndBefore(moments: Moments, from: Moment, to: Moment): boolean {
+  for (let i = momentCount(moments) - 1; i >= 0; i--) {
+    const moment = momentAt(moments, i);
+    if (!isBehind(moment, from)) return false;
+    if (isBehind(to, moment)) return true;
+  }
+  return false;
+}
+
 /** Is one of them behind the trigger and before the deadline? */
 export function hasBetween(moments: Moments, trigger: Moment, deadlineMs: number): boolean {
   for (let i = momentCount(moments) - 1; i >= 0; i--) {

@@ -3,18 +3,21 @@ import type { Turn } from './draft.ts';
 import type { Event, Properties, Scalar } from './event.ts';
 import { decideUnevaluated } from './decisions.ts';
 import { decide } from './gate.ts';
-import type { TriggerUse } from './program-index.ts';
+import { hasBehindAndBefore, isBehind, latestMoment, momentCount, type Moment, type Moments } from './moments.ts';
+import { usedIdOf, type SequenceJourney, type TrackerIndex, type TriggerUse } from './program-index.ts';
 import { EvaluationError } from './program.ts';
-import type { Journey } from './program.ts';
+import type { Journey, KeyOf } from './program.ts';
+import { countedAt, endsOf, staysQuiet } from './sequences.ts';
 import type { Match, SessionSnapshot, SessionWindow, Trigger } from './state.ts';
-import { hasBetween } from './moments.ts';
-import { isBeyondMemory, momentsOf } from './trackers.ts';
+import { momentsOf, remember } from './trackers.ts';
 
 /**
  * The patterns. Each arms a `Match` with a deadline, or comes to the gate at once:
  *
  *   event           at the event
- *   absence         at trigger + within, in event time; repeated and negating events take the match away (`trackers.ts`)
+ *   sequence        with its last event, whichever of its events that is; or at trigger + within, in event time, where nothing may follow. An absence is one
+ *                   of one event: repeated and negating events take its match away (`trackers.ts`)
+ *   count           at the event that is one of enough
  *   inactive        at trigger + for, in append time; any later activity takes it away
  *   session_ended   at the session's end + delay, in event time
  *
@@ -58,20 +61,22 @@ export function triggered(
     case 'event':
       decide(turn, matchOf(journey, key, triggerOf(event, journey, atMs, session), atMs), journey, event);
       return;
-    case 'absence': {
-      const dueMs = atMs + pattern.withinMs;
-      const match = matchOf(journey, key, triggerOf(event, journey, atMs, session), dueMs);
-      const tracker = turn.index.trackers.get(pattern.trackerId);
-      if (tracker !== undefined) {
-        const moments = momentsOf(turn.state, tracker, key);
-        const trigger = { atMs, offset: event.offset };
-        if (hasBetween(moments, trigger, dueMs)) return;
-        if (isBeyondMemory(moments, trigger, tracker)) {
-          decideUnevaluated(turn, match, journey, `more than ${tracker.tracker.cap} events behind it had come before it`, 'limit');
-          return;
-        }
-      }
-      arm(turn, journey, match);
+    case 'sequence':
+      started(
+        turn,
+        event,
+        { ...journey, pattern },
+        matchOf(journey, key, triggerOf(event, journey, atMs, session), atMs + pattern.withinMs),
+      );
+      return;
+    case 'count': {
+      const used = turn.index.trackers.get(usedIdOf(journey))!;
+      const keyed = { state: turn.state, index: turn.index, key };
+      const range = { used: lastOf(momentsOf(turn.state, used, key)), session };
+      const end = countedAt(keyed, pattern, { atMs, offset: event.offset }, range);
+      if (end === undefined) return;
+      remember(turn, used, key, end);
+      decide(turn, matchOf(journey, key, triggerOf(event, journey, atMs, session), atMs), journey, event);
       return;
     }
     case 'inactive': {
@@ -88,6 +93,66 @@ export function triggered(
     case 'session_ended':
       return;
   }
+}
+
+/** An event that a sequence may be waiting for, after its moment is remembered. */
+export function completed(turn: Turn, event: Event, journey: SequenceJourney): void {
+  if (!turn.state.matches.some((match) => match.journey === journey.name)) return;
+  const key = journey.key === null ? '' : keyIn(event, journey.key);
+  if (key === null) return;
+  // The one that started last: what it leaves of the others is used up with it.
+  for (const match of turn.state.matches.toReversed())
+    if (match.journey === journey.name && match.key === key && complete(turn, journey, match, null)) return;
+}
+
+function started(turn: Turn, event: Event, journey: SequenceJourney, match: Match): void {
+  const { pattern } = journey;
+  const { state, index } = turn;
+  const keyed = { state, index, key: match.key };
+  const start = startOf(match);
+  if (pattern.withoutId !== null) {
+    const without = index.trackers.get(pattern.withoutId)!;
+    const quiet = pattern.links.length > 0 || staysQuiet(keyed, pattern, without, start, match.dueMs);
+    if (quiet === false) return;
+    if (quiet === 'unknown') {
+      decideUnevaluated(turn, match, journey, tooMany(without), 'limit');
+      return;
+    }
+  } else {
+    const used = lastOf(momentsOf(state, index.trackers.get(usedIdOf(journey))!, match.key));
+    if (used !== undefined && !isBehind(start, used)) return;
+  }
+  replacePrevious(turn, journey, match);
+  arm(turn, journey, match);
+  if (pattern.withoutId === null) complete(turn, journey, match, event);
+}
+
+/** Of several first events in a row, or at one moment, the last counts: those that nothing has come behind since wait no longer. */
+function replacePrevious(turn: Turn, journey: SequenceJourney, match: Match): void {
+  const next = journey.pattern.links[0];
+  if (next === undefined) return;
+  const tracker = turn.index.trackers.get(next.trackerId)!;
+  const moments = momentsOf(turn.state, tracker, match.key);
+  const [start, { matches }] = [startOf(match), turn.state];
+  const replaced = (other: Match): boolean =>
+    other.journey === match.journey &&
+    other.key === match.key &&
+    isBehind(start, startOf(other)) &&
+    (start.atMs === startOf(other).atMs || !hasBehindAndBefore(moments, startOf(other), start));
+  if (matches.some(replaced)) turn.state.matches = matches.filter((other) => !replaced(other));
+}
+
+/** Comes to the gate where its last event is there. */
+function complete(turn: Turn, journey: SequenceJourney, match: Match, event: Event | null): boolean {
+  const { state, index } = turn;
+  const end = endsOf({ state, index, key: match.key }, journey.pattern, startOf(match), match.dueMs).at(-1);
+  if (end === undefined) return false;
+  remember(turn, index.trackers.get(usedIdOf(journey))!, match.key, end);
+  state.matches = state.matches.filter(
+    (other) => other.journey !== match.journey || other.key !== match.key || isBehind(startOf(other), end),
+  );
+  decide(turn, { ...match, dueMs: end.atMs }, journey, event);
+  return true;
 }
 
 /** A session's end, found by its close timer or by the first event of the next one. */
@@ -128,7 +193,37 @@ export function matured(turn: Turn, match: Match): void {
     else decide(turn, { ...match, dueMs }, journey, null);
     return;
   }
+  if (pattern.kind === 'sequence' && pattern.links.length > 0) {
+    // One that should have been complete by now is not.
+    if (pattern.withoutId === null) return;
+    const without = turn.index.trackers.get(pattern.withoutId)!;
+    const keyed = { state: turn.state, index: turn.index, key: match.key };
+    const quiet = staysQuiet(keyed, pattern, without, startOf(match), match.dueMs);
+    if (quiet === 'unknown') decideUnevaluated(turn, match, journey, tooMany(without), 'limit');
+    if (quiet !== true) return;
+  }
   decide(turn, match, journey, null);
+}
+
+function tooMany({ tracker }: TrackerIndex): string {
+  return `more than ${tracker.cap} events behind it had come before it`;
+}
+
+function startOf({ trigger }: Match): Moment {
+  return { atMs: trigger.occurredAtMs, offset: trigger.offset };
+}
+
+function lastOf(moments: Moments): Moment | undefined {
+  return momentCount(moments) === 0 ? undefined : latestMoment(moments);
+}
+
+function keyIn(event: Event, key: KeyOf): string | null {
+  try {
+    return key(event);
+  } catch (error) {
+    if (error instanceof EvaluationError) return null;
+    throw error;
+  }
 }
 
 const SESSION_ENDED = '$session_ended';

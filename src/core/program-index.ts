@@ -1,4 +1,4 @@
-import type { Condition, Journey, Program, SessionSum, Tracker } from './program.ts';
+import type { Condition, Journey, Program, SequencePattern, SessionSum, Tracker } from './program.ts';
 
 /**
  * What a program's parts have to do with each event type, so that an event touches only what concerns it, however many journeys are loaded.
@@ -21,6 +21,8 @@ export interface TypeIndex {
   readonly activity: boolean;
   readonly sums: readonly SessionSum[];
   readonly trackers: readonly TrackerUse[];
+  /** Journeys whose sequence an event of this type may complete. */
+  readonly completes: readonly SequenceJourney[];
   /** Journeys that an event of this type may start, in the program's order. */
   readonly triggers: readonly TriggerUse[];
 }
@@ -37,6 +39,8 @@ export interface TrackerUse extends TrackerIndex {
   /** Any of these must hold; null among them holds always. */
   readonly wheres: readonly (Condition | null)[];
 }
+
+export type SequenceJourney = Journey & { readonly pattern: SequencePattern };
 
 export interface TriggerUse {
   readonly journey: Journey;
@@ -61,11 +65,18 @@ function build(program: Program): ProgramIndex {
     const absences = new Set<string>();
     const cancels = new Map<string, { label: string; goal: boolean }>();
     for (const journey of program.journeys) {
-      if (journey.pattern.kind === 'absence' && journey.pattern.trackerId === tracker.id) absences.add(journey.name);
+      if (isAbsence(journey) && journey.pattern.withoutId === tracker.id) absences.add(journey.name);
       for (const cancel of journey.cancelOn) if (cancel.trackerId === tracker.id) cancels.set(journey.name, cancel);
     }
     trackers.set(tracker.id, { tracker, absences, cancels });
   }
+
+  for (const journey of program.journeys) {
+    const tracker = usedBy(journey, trackers);
+    if (tracker !== null) trackers.set(tracker.id, { tracker, absences: NOTHING, cancels: new Map() });
+  }
+  // Those that wait for their deadline are looked at then.
+  const completable = program.journeys.filter(isSequence).filter(({ pattern }) => pattern.links.length > 0 && pattern.withoutId === null);
 
   const types = new Map<string, TypeIndex>();
   for (const { type, activity } of program.eventTypes.values()) {
@@ -84,7 +95,9 @@ function build(program: Program): ProgramIndex {
       const on = pattern.kind === 'inactive' ? (pattern.since ?? { type: '*', where: null }) : pattern.on;
       if (matches(on.type)) triggers.push({ journey, where: on.where });
     }
-    types.set(type, { activity: active, sums: program.sums.filter((sum) => matches(sum.type)), trackers: uses, triggers });
+    const ids = new Set(uses.map(({ tracker }) => tracker.id));
+    const completes = completable.filter(({ pattern }) => pattern.links.some(({ trackerId }) => ids.has(trackerId)));
+    types.set(type, { activity: active, sums: program.sums.filter((sum) => matches(sum.type)), trackers: uses, completes, triggers });
   }
 
   return {
@@ -95,4 +108,33 @@ function build(program: Program): ProgramIndex {
     silences: new Set(program.journeys.filter((journey) => journey.pattern.kind === 'inactive').map((journey) => journey.name)),
     ledgerKeepMs: Math.max(program.maxEventAgeMs, ...program.caps.map((cap) => cap.windowMs)),
   };
+}
+
+const NOTHING: ReadonlySet<string> = new Set();
+
+function isSequence(journey: Journey): journey is SequenceJourney {
+  return journey.pattern.kind === 'sequence';
+}
+
+/** Nothing came behind its first event: what comes ends it at once. */
+function isAbsence(journey: Journey): journey is SequenceJourney {
+  return isSequence(journey) && journey.pattern.links.length === 0;
+}
+
+/** Up to which moment a count, or a sequence that is complete with its last event, has used up what it was made of. */
+export function usedIdOf(journey: Journey): string {
+  return `used/${journey.name}`;
+}
+
+function usedBy(journey: Journey, trackers: ReadonlyMap<string, TrackerIndex>): Tracker | null {
+  const { pattern, key } = journey;
+  const made =
+    pattern.kind === 'count'
+      ? [pattern.trackerId]
+      : pattern.kind === 'sequence' && pattern.withoutId === null
+        ? pattern.links.map((link) => link.trackerId)
+        : [];
+  if (made.length === 0) return null;
+  const keepMs = Math.max(...made.map((id) => trackers.get(id)?.tracker.keepMs ?? 0));
+  return { id: usedIdOf(journey), matches: [], key, keepMs, cap: 1, restrains: false };
 }

@@ -55,6 +55,8 @@ export interface Tracker {
   readonly keepMs: number;
   /** Moments kept per key, latest first to stay. */
   readonly cap: number;
+  /** A condition that cannot be evaluated counts as met where the tracker holds something back, and as not met where it leads to a message. */
+  readonly restrains: boolean;
 }
 
 export interface EventMatcher {
@@ -95,12 +97,45 @@ export interface Journey {
 
 export type Pattern =
   | { readonly kind: 'event'; readonly on: EventMatcher }
-  /** `on`, then nothing of the tracker (which includes `on` itself: a repeated one re-arms) within `withinMs` in event time. */
-  | { readonly kind: 'absence'; readonly on: EventMatcher; readonly trackerId: string; readonly withinMs: number }
+  | SequencePattern
+  | CountPattern
   /** No activity for `forMs` (append time) after `since`, or after any activity where `since` is null. */
   | { readonly kind: 'inactive'; readonly since: EventMatcher | null; readonly forMs: number }
   /** The session has ended (last + gap) and `delayMs` have passed; `where` sees the session as it ended in `trigger.session`. */
   | { readonly kind: 'session_ended'; readonly where: Condition | null; readonly delayMs: number };
+
+/**
+ * Events in an order, in event time: `on`, then the links, all before `withinMs` have passed since `on`. Of several `on` in a row the last counts.
+ *
+ * - Without `withoutId` it comes true with its last event, whichever of them reaches us last, and uses up what it was made of.
+ * - With `withoutId` it comes true at the deadline, if nothing of that tracker came behind the last. Without links this is an absence; its tracker includes `on`.
+ */
+export interface SequencePattern {
+  readonly kind: 'sequence';
+  readonly on: EventMatcher;
+  readonly links: readonly SequenceLink[];
+  readonly withoutId: string | null;
+  readonly withinMs: number;
+}
+
+export interface SequenceLink {
+  /** The tracker of the event that has to come. */
+  readonly trackerId: string;
+  /** The tracker of what must not come between the event before and this one; null = anything may. */
+  readonly withoutId: string | null;
+}
+
+/** `times` of `on`, each at most used once: the last of them less than `withinMs` behind the first, or all in one session where that is null. */
+export interface CountPattern {
+  readonly kind: 'count';
+  readonly on: EventMatcher;
+  /** Of `on`. */
+  readonly trackerId: string;
+  /** The tracker of what must not come between the first and the last; null = anything may. */
+  readonly withoutId: string | null;
+  readonly times: number;
+  readonly withinMs: number | null;
+}
 
 export type Reentry = { readonly kind: 'always' } | { readonly kind: 'once' } | { readonly kind: 'every'; readonly intervalMs: number };
 

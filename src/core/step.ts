@@ -3,7 +3,7 @@ import { DUPLICATE, NO_EFFECTS } from './draft.ts';
 import type { Step, Turn } from './draft.ts';
 import type { Event } from './event.ts';
 import { applyReserved } from './facts.ts';
-import { endSilences, matured, triggered } from './patterns.ts';
+import { completed, endSilences, matured, triggered } from './patterns.ts';
 import { indexProgram } from './program-index.ts';
 import type { Program } from './program.ts';
 import { checkReserved, isReserved } from './reserved.ts';
@@ -22,7 +22,7 @@ export { isEmpty } from './tidy.ts';
  * byte, however records are batched. A step that throws has changed nothing: the state that went in is still whole.
  *
  * An event is worked through in this order, and each part sees what the parts before have made of it:
- *   ring of ids -> reserved facts -> lifetime -> session -> trackers (negate, cancel) -> silences end -> journeys start
+ *   ring of ids -> reserved facts -> lifetime -> session -> trackers (negate, cancel) -> sequences complete -> silences end -> journeys start
  */
 
 export function emptyState(userId: string): UserState {
@@ -69,6 +69,7 @@ export function onEvent(state: UserState, event: Event, nowMs: number, program: 
     }
     if (type.trackers.length > 0) track(turn, event, type.trackers, atMs);
     if (!history) {
+      for (const journey of type.completes) completed(turn, event, journey);
       const silences: readonly Match[] = type.activity ? endSilences(turn, event) : [];
       for (const use of type.triggers) triggered(turn, event, use, atMs, session, silences);
     }

@@ -6,7 +6,7 @@ import type { Event } from './event.ts';
 import { revoke } from './ledger.ts';
 import type { TrackerIndex, TrackerUse } from './program-index.ts';
 import { EvaluationError } from './program.ts';
-import { isBehind, latestMoment, momentAt, momentCount, NO_MOMENTS, withMoment, type Moment, type Moments } from './moments.ts';
+import { isBehind, latestMoment, NO_MOMENTS, withMoment, type Moment, type Moments } from './moments.ts';
 import type { Match, UserState } from './state.ts';
 
 /**
@@ -15,7 +15,7 @@ import type { Match, UserState } from './state.ts';
  * - A moment is kept for `keepMs`, and longer while a match waits that it may cancel: after an outage the suppressor must still be there at the firing tick.
  * - An absence is negated at once, when its event comes, and looked for in the past when a match is armed (`wasNegated`): so it is exact whatever order things
  *   are appended in, and a match that reaches its deadline needs no second look.
- * - A condition that cannot be evaluated counts as met: restraint, and a decision says so where a match falls for it.
+ * - A condition that cannot be evaluated counts as met where the tracker restrains, and a decision says so where a match falls for it.
  */
 
 const NONE: Readonly<Record<string, Moments>> = Object.freeze({});
@@ -30,6 +30,7 @@ export function track(turn: Turn, event: Event, uses: readonly TrackerUse[], atM
       if (!holdsAny(turn, event, use)) continue;
     } catch (error) {
       if (!(error instanceof EvaluationError)) throw error;
+      if (!tracker.restrains) continue;
       failure = error.message;
     }
     if (tracker.key !== null) {
@@ -55,11 +56,6 @@ export function momentsOf(state: UserState, { tracker }: TrackerIndex, journeyKe
   return own(lists, tracker.key === null ? '' : journeyKey) ?? NO_MOMENTS;
 }
 
-/** More moments came behind the trigger than are kept: whether one of those before the deadline was among the forgotten cannot be known. */
-export function isBeyondMemory(moments: Moments, trigger: Moment, { tracker }: TrackerIndex): boolean {
-  return momentCount(moments) >= tracker.cap && isBehind(momentAt(moments, 0), trigger);
-}
-
 /** Moments before this are forgotten. */
 export function floorOf(turn: Turn, { tracker, cancels }: TrackerIndex): number {
   let floorMs = turn.nowMs - tracker.keepMs;
@@ -73,7 +69,8 @@ function holdsAny(turn: Turn, event: Event, use: TrackerUse): boolean {
   return false;
 }
 
-function remember(turn: Turn, use: TrackerUse, key: string, moment: Moment): void {
+/** Adds a moment for one value of the key. */
+export function remember(turn: Turn, use: TrackerIndex, key: string, moment: Moment): void {
   const { tracker } = use;
   const floorMs = floorOf(turn, use);
   if (moment.atMs < floorMs) return;

@@ -6,7 +6,7 @@ const ENTRY_BYTES = 256;
 /** Of a type's count, or a sum, in a session's window. Its name stands in the row once. */
 const COUNT_BYTES = 32;
 
-const NOTHING = { triggers: [], trackers: [] } as const;
+const NOTHING = { triggers: [], completes: [], trackers: [] } as const;
 
 /**
  * At most how many bytes a step can add to a user's row: each journey that it starts may keep its event and the session as it is, each tracker its key, and each send
@@ -17,8 +17,8 @@ export function rowGrowthOf(program: Program): (rowBytes: number, inputBytes: nu
   const { types, sessionEnded } = indexProgram(program);
   const entryBytes = ENTRY_BYTES + COUNT_BYTES * (program.eventTypes.size + program.sums.length);
   return (rowBytes, inputBytes, type) => {
-    const { triggers, trackers } = (type === null ? undefined : types.get(type)) ?? NOTHING;
-    const sent = 1 + triggers.length;
+    const { triggers, completes, trackers } = (type === null ? undefined : types.get(type)) ?? NOTHING;
+    const sent = 1 + triggers.length + completes.length;
     return sent * rowBytes + (sent + sessionEnded.length + trackers.length) * (inputBytes + entryBytes);
   };
 }

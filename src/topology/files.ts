@@ -48,6 +48,8 @@ export type ConditionForm = string | boolean | null;
 export type MatcherForm = string | { readonly event: string; readonly where?: ConditionForm; readonly per?: 'key' | 'user' };
 export type MatchersForm = MatcherForm | readonly MatcherForm[];
 
+export type SequenceElementForm = MatcherForm | { readonly without: MatchersForm };
+
 export interface JourneyFile {
   readonly name: string;
   readonly description?: string;
@@ -65,6 +67,13 @@ export interface OnForm {
   readonly event?: string;
   readonly where?: ConditionForm;
   readonly absence?: { readonly after: MatcherForm; readonly without: MatchersForm; readonly within: string };
+  readonly count?: {
+    readonly of: MatcherForm;
+    readonly times: number;
+    readonly within: string;
+    readonly without?: MatchersForm;
+  };
+  readonly sequence?: { readonly of: readonly SequenceElementForm[]; readonly within: string };
   readonly inactive?: { readonly after?: MatcherForm; readonly for: string };
   readonly session_ended?: { readonly where?: ConditionForm; readonly delay?: string } | null;
 }

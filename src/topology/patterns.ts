@@ -1,12 +1,12 @@
-import type { Pattern } from '../core/program.ts';
+import type { CountPattern, Pattern, SequenceLink, SequencePattern } from '../core/program.ts';
 import type { FileExpressions } from './conditions.ts';
 import { parseDuration } from './duration.ts';
 import type { JourneyFile, OnForm } from './files.ts';
 import type { JourneyWorld, KeyCheck, PatternUse } from './journeys.ts';
 import type { Loaded } from './load.ts';
-import type { Matchers } from './matchers.ts';
+import type { CompiledMatcher, Matchers } from './matchers.ts';
 
-const KINDS = ['event', 'absence', 'inactive', 'session_ended'] as const;
+const KINDS = ['event', 'count', 'absence', 'sequence', 'inactive', 'session_ended'] as const;
 
 /** Reduces `on` to a pattern of the core; null where it is wrong: the issue is kept. */
 export function compilePattern(
@@ -52,17 +52,19 @@ export function compilePattern(
           '`without` is empty: nothing could keep this from firing',
           'name what should have happened, or "*" for any activity',
         );
-      const perUser = without.find((matcher) => matcher.perUser);
-      if (perUser !== undefined)
-        return fail(perUser.path, '`per: user` is not possible in `without`', 'everything in an absence has the journey’s key');
-      if (after === null || without.length === 0 || !keyed.check([after, ...without])) return null;
+      if (!onlyKeyed(without, expressions, 'an absence') || after === null || without.length === 0 || !keyed.check([after, ...without]))
+        return null;
       const withinMs = parseDuration(form.within) ?? 0;
       if (withinMs === 0) return fail(['on', 'absence', 'within'], '`within` must be longer than nothing');
       const keepMs = Math.max(world.settings.maxEventAgeMs, 2 * withinMs);
-      const trackerId = world.trackers.add([after, ...without], keyed.key, keepMs);
-      const pattern: Pattern = { kind, on: after.matcher, trackerId, withinMs };
+      const withoutId = world.trackers.add([after, ...without], keyed.key, keepMs);
+      const pattern: Pattern = { kind: 'sequence', on: after.matcher, links: [], withoutId, withinMs };
       return { pattern, eventType: after.matcher.type, waitMs: withinMs };
     }
+    case 'count':
+      return compileCount(on.count!, world, expressions, matchers, keyed);
+    case 'sequence':
+      return compileSequence(on.sequence!, world, expressions, matchers, keyed);
     case 'inactive': {
       const form = on.inactive!;
       const forMs = parseDuration(form.for) ?? 0;
@@ -83,6 +85,87 @@ export function compilePattern(
       return { pattern: { kind, where, delayMs }, eventType: null, waitMs: world.settings.sessionGapMs + delayMs };
     }
   }
+}
+
+function compileCount(
+  form: NonNullable<OnForm['count']>,
+  world: JourneyWorld,
+  expressions: FileExpressions,
+  matchers: Matchers,
+  keyed: KeyCheck,
+): PatternUse | null {
+  const of = matchers.one(form.of, ['on', 'count', 'of'], { place: 'event', any: false });
+  const without = matchers.list(form.without, ['on', 'count', 'without'], { place: 'event', any: true });
+  if (!onlyKeyed(without, expressions, 'a count') || of === null || !keyed.check([of, ...without])) return null;
+  const withinMs = form.within === 'session' ? null : (parseDuration(form.within) ?? 0);
+  if (withinMs === 0) {
+    expressions.wrong(['on', 'count', 'within'], '`within` must be longer than nothing');
+    return null;
+  }
+  const keepMs = Math.max(world.settings.maxEventAgeMs, 2 * (withinMs ?? 0));
+  const pattern: CountPattern = {
+    kind: 'count',
+    on: of.matcher,
+    trackerId: world.trackers.add([of], keyed.key, keepMs, { restrains: false, cap: form.times }),
+    withoutId: without.length === 0 ? null : world.trackers.add(without, keyed.key, keepMs),
+    times: form.times,
+    withinMs,
+  };
+  return { pattern, eventType: of.matcher.type, waitMs: 0 };
+}
+
+function compileSequence(
+  form: NonNullable<OnForm['sequence']>,
+  world: JourneyWorld,
+  expressions: FileExpressions,
+  matchers: Matchers,
+  keyed: KeyCheck,
+): PatternUse | null {
+  const path = ['on', 'sequence', 'of'];
+  const withinMs = parseDuration(form.within) ?? 0;
+  const keepMs = Math.max(world.settings.maxEventAgeMs, 2 * withinMs);
+  const before = expressions.issues.length;
+  if (withinMs === 0) expressions.wrong(['on', 'sequence', 'within'], '`within` must be longer than nothing');
+  const events: CompiledMatcher[] = [];
+  const links: SequenceLink[] = [];
+  let withoutId: string | null = null;
+  form.of.forEach((element, i) => {
+    const at = [...path, i];
+    if (typeof element !== 'string' && 'without' in element) {
+      const without = matchers.list(element.without, [...at, 'without'], { place: 'event', any: true });
+      onlyKeyed(without, expressions, 'a sequence');
+      if (i === 0) expressions.wrong(at, 'a sequence begins with an event', 'say first what has to happen');
+      else if (withoutId !== null) expressions.wrong(at, 'two `without` in a row', 'write one with a list');
+      else if (keyed.check(without)) withoutId = world.trackers.add(without, keyed.key, keepMs);
+      return;
+    }
+    if (typeof element !== 'string' && !('event' in element)) {
+      expressions.wrong(at, 'neither an event nor a `without`', 'write `{ event: type, where: condition }` or `{ without: type }`');
+      return;
+    }
+    const event = matchers.one(element, at, { place: i === 0 ? 'trigger' : 'event', any: false });
+    if (event === null || !keyed.check([event])) return;
+    if (i > 0) links.push({ trackerId: world.trackers.add([event], keyed.key, keepMs, { restrains: false }), withoutId });
+    events.push(event);
+    withoutId = null;
+  });
+  const [first] = events;
+  if (expressions.issues.slice(before).some(({ severity }) => severity === 'error') || first === undefined) return null;
+  const { matcher } = first;
+  if (links.length === 0) {
+    expressions.wrong(path, 'a sequence has at least two events', 'one event and what must not follow it is an `absence`');
+    return null;
+  }
+  const pattern: SequencePattern = { kind: 'sequence', on: matcher, links, withoutId, withinMs };
+  return { pattern, eventType: matcher.type, waitMs: withinMs };
+}
+
+/** What breaks a pattern has the journey's key, like the rest of it. */
+function onlyKeyed(without: readonly CompiledMatcher[], expressions: FileExpressions, what: string): boolean {
+  const perUser = without.find((matcher) => matcher.perUser);
+  if (perUser !== undefined)
+    expressions.wrong(perUser.path, '`per: user` is not possible in `without`', `everything in ${what} has the journey’s key`);
+  return perUser === undefined;
 }
 
 const TRIGGER = { place: 'trigger', any: false } as const;

@@ -41,7 +41,7 @@ export function shapeIssues(kind: FileKind, source: Source, value: unknown): Iss
 }
 
 const LATER_STEPS = ['wait', 'branch', 'split', 'update', 'exit'];
-const LATER_PATTERNS = ['count', 'sequence', 'dormant', 'milestone', 'streak', 'date', 'anniversary', 'attribute', 'segment', 'item'];
+const LATER_PATTERNS = ['dormant', 'milestone', 'streak', 'date', 'anniversary', 'attribute', 'segment', 'item'];
 
 /** What the language is to have and has not: said once, and not as a list of unknown keys. */
 function laterForms(source: Source, value: unknown): { readonly path: string; readonly issue: Issue }[] {
@@ -64,7 +64,7 @@ function laterForms(source: Source, value: unknown): { readonly path: string; re
     const issue = source.issueAtKey(
       ['on', pattern],
       `\`${pattern}\` patterns do not exist yet`,
-      'so far: event, absence, inactive, session_ended',
+      'so far: event, count, absence, sequence, inactive, session_ended',
     );
     found.push({ path: '/on', issue });
   }

@@ -17,9 +17,10 @@ export class Trackers {
   }
 
   /** @param key the property whose value tells occurrences apart; null = per user */
-  add(matchers: readonly CompiledMatcher[], key: string | null, keepMs: number): string {
+  add(matchers: readonly CompiledMatcher[], key: string | null, keepMs: number, role: TrackerRole = { restrains: true }): string {
     const types = [...new Set(matchers.map(({ definition }) => JSON.stringify(definition)))].sort(compareText);
-    const definition = JSON.stringify([key, types]);
+    const { restrains, cap = 0 } = role;
+    const definition = JSON.stringify(restrains ? [key, types] : [key, types, 'leads']);
     const id = createHash('sha256').update(definition).digest('hex').slice(0, 12);
     const known = this.#byId.get(id);
     if (known !== undefined && known.definition !== definition) throw new Error(`two trackers have the id ${id}`);
@@ -29,7 +30,8 @@ export class Trackers {
       matches: known?.matches ?? matchers.map(({ matcher }) => matcher),
       key: known?.key ?? (key === null ? null : keyOf(key)),
       keepMs: Math.max(keepMs, known?.keepMs ?? 0),
-      cap: this.#cap,
+      cap: Math.max(this.#cap, cap, known?.cap ?? 0),
+      restrains,
     });
     return id;
   }
@@ -37,8 +39,14 @@ export class Trackers {
   all(): readonly Tracker[] {
     return [...this.#byId.values()]
       .sort((a, b) => compareText(a.id, b.id))
-      .map(({ id, matches, key, keepMs, cap }) => ({ id, matches, key, keepMs, cap }));
+      .map(({ id, matches, key, keepMs, cap, restrains }) => ({ id, matches, key, keepMs, cap, restrains }));
   }
+}
+
+/** Whether it holds something back, or leads to a message; and how many moments it needs at least. */
+export interface TrackerRole {
+  readonly restrains: boolean;
+  readonly cap?: number;
 }
 
 /** The value of a property as a key; an empty text is none: it is how the state calls "per user". */

@@ -59,7 +59,7 @@ const many: Program = {
     ...Array.from({ length: 200 }, (_, i) =>
       journeyOf({
         name: `other${i}`,
-        pattern: { kind: 'absence', on: { type: `other${i}`, where: null }, trackerId: `t${i}`, withinMs: 1_000 },
+        pattern: { kind: 'sequence', on: { type: `other${i}`, where: null }, links: [], withoutId: `t${i}`, withinMs: 1_000 },
       }),
     ),
   ],

@@ -18,7 +18,7 @@ function abandoned(keyed: boolean): Program {
       journeyOf({
         name: 'abandoned',
         key,
-        pattern: { kind: 'absence', on: { type: 'cart', where: null }, trackerId: 't', withinMs: HOUR },
+        pattern: { kind: 'sequence', on: { type: 'cart', where: null }, links: [], withoutId: 't', withinMs: HOUR },
         capture: ['sku'],
         captureSession: true,
       }),

@@ -16,7 +16,7 @@ function reminder(send: Partial<SendStep> = {}, key: Journey['key'] = null, trac
       journeyOf({
         name: 'j',
         key,
-        pattern: { kind: 'absence', on: { type: 'a', where: null }, trackerId: 'none', withinMs: HOUR },
+        pattern: { kind: 'sequence', on: { type: 'a', where: null }, links: [], withoutId: 'none', withinMs: HOUR },
         cancelOn: [
           { trackerId: 'b', label: 'bought', goal: true },
           { trackerId: 'x', label: 'left', goal: false },
@@ -85,7 +85,7 @@ describe('what cancels', () => {
   });
 
   it('is kept for as long as a match waits that it cancels', () => {
-    const pattern = { kind: 'absence', on: { type: 'a', where: null }, trackerId: 'none', withinMs: 10 * DAY } as const;
+    const pattern = { kind: 'sequence', on: { type: 'a', where: null }, links: [], withoutId: 'none', withinMs: 10 * DAY } as const;
     const program = reminder();
     const log = new UserLog({ ...program, journeys: [{ ...program.journeys[0]!, pattern }] });
     log.event('a', 0, { id: 'e' });
@@ -135,7 +135,9 @@ describe('what cancels', () => {
     };
     const program = programOf({
       trackers: [{ ...trackerOf('t', ['a']), matches: [{ type: 'b', where }] }],
-      journeys: [journeyOf({ name: 'j', pattern: { kind: 'absence', on: { type: 'a', where: null }, trackerId: 't', withinMs: HOUR } })],
+      journeys: [
+        journeyOf({ name: 'j', pattern: { kind: 'sequence', on: { type: 'a', where: null }, links: [], withoutId: 't', withinMs: HOUR } }),
+      ],
     });
     const log = new UserLog(program);
     log.event('a', 0, { id: 'e' });

@@ -18,12 +18,14 @@ export const everything: Program = programOf({
     trackerOf('any', ['*'], { cap: 4 }),
     trackerOf('buy', ['buy'], { cap: 4 }),
     trackerOf('shipped', ['shipped'], { keepMs: HOUR }),
+    trackerOf('carts', ['cart'], { key: byCart, cap: 4, restrains: false }),
+    trackerOf('buys', ['buy'], { key: byCart, cap: 4, restrains: false }),
   ],
   journeys: [
     journeyOf({
       name: 'abandoned',
       key: byCart,
-      pattern: { kind: 'absence', on: { type: 'cart', where: null }, trackerId: 'cart-or-buy', withinMs: HOUR },
+      pattern: { kind: 'sequence', on: { type: 'cart', where: null }, links: [], withoutId: 'cart-or-buy', withinMs: HOUR },
       capture: ['cart', 'price'],
       captureSession: true,
       cancelOn: [{ trackerId: 'buy', label: 'bought', goal: true }],
@@ -31,7 +33,7 @@ export const everything: Program = programOf({
     }),
     journeyOf({
       name: 'idle',
-      pattern: { kind: 'absence', on: { type: 'view', where: null }, trackerId: 'any', withinMs: 10 * MINUTE },
+      pattern: { kind: 'sequence', on: { type: 'view', where: null }, links: [], withoutId: 'any', withinMs: 10 * MINUTE },
       reentry: { kind: 'every', intervalMs: 2 * DAY },
     }),
     journeyOf({
@@ -39,6 +41,29 @@ export const everything: Program = programOf({
       pattern: { kind: 'inactive', since: { type: 'cart', where: null }, forMs: 5 * MINUTE },
       key: byCart,
       reentry: { kind: 'once' },
+    }),
+    journeyOf({
+      name: 'filled',
+      key: byCart,
+      pattern: { kind: 'count', on: { type: 'cart', where: null }, trackerId: 'carts', withoutId: 'cart-or-buy', times: 2, withinMs: HOUR },
+    }),
+    journeyOf({
+      name: 'quick',
+      key: byCart,
+      pattern: {
+        ...{ kind: 'sequence', on: { type: 'view', where: null }, withoutId: null, withinMs: DAY },
+        links: [
+          { trackerId: 'carts', withoutId: null },
+          { trackerId: 'buys', withoutId: 'any' },
+        ],
+      },
+    }),
+    journeyOf({
+      name: 'undecided',
+      pattern: {
+        ...{ kind: 'sequence', on: { type: 'view', where: null }, withoutId: 'buy', withinMs: HOUR },
+        links: [{ trackerId: 'buy', withoutId: null }],
+      },
     }),
     journeyOf({ name: 'dormant', pattern: { kind: 'inactive', since: null, forMs: 7 * DAY } }),
     journeyOf({

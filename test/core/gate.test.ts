@@ -101,7 +101,7 @@ describe('the gate', () => {
   });
 
   it('rejects what came too late to be worth it', () => {
-    const pattern = { kind: 'absence', on: { type: 'a', where: null }, trackerId: 't', withinMs: HOUR } as const;
+    const pattern = { kind: 'sequence', on: { type: 'a', where: null }, links: [], withoutId: 't', withinMs: HOUR } as const;
     const program = programOf({ trackers: [trackerOf('t', ['a'])], journeys: [journeyOf({ name: 'j', pattern, expiresAfterMs: HOUR })] });
     const late = new UserLog(program);
     late.event('a', 0, { id: 'e' });
@@ -348,7 +348,7 @@ function candidates(): fc.Arbitrary<Candidate> {
       const journey = journeyOf({
         name: 'j',
         key: c.key === '' ? null : () => c.key,
-        pattern: { kind: 'absence', on: { type: 'a', where: null }, trackerId: 't', withinMs: HOUR },
+        pattern: { kind: 'sequence', on: { type: 'a', where: null }, links: [], withoutId: 't', withinMs: HOUR },
         cancelOn: [{ trackerId: 'c', label: 'bought', goal: true }],
         audience: () => c.audience,
         expiresAfterMs: c.expires,

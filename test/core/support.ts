@@ -86,7 +86,7 @@ export function journeyOf(
 }
 
 export function trackerOf(id: string, types: readonly string[], parts: Partial<Tracker> = {}): Tracker {
-  return { id, matches: types.map((type) => ({ type, where: null })), key: null, keepMs: DAY, cap: 1_000, ...parts };
+  return { id, matches: types.map((type) => ({ type, where: null })), key: null, keepMs: DAY, cap: 1_000, restrains: true, ...parts };
 }
 
 export interface EventParts {

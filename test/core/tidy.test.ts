@@ -88,7 +88,7 @@ describe('the tidy timer', () => {
   });
 
   it('is set again where a match fires after everything else was forgotten', () => {
-    const pattern = { kind: 'absence', on: { type: 'a', where: null }, trackerId: 't', withinMs: 10 * DAY } as const;
+    const pattern = { kind: 'sequence', on: { type: 'a', where: null }, links: [], withoutId: 't', withinMs: 10 * DAY } as const;
     const log = new UserLog(programOf({ trackers: [trackerOf('t', ['a'])], journeys: [journeyOf({ name: 'j', pattern })] }));
     log.event('a', 0);
     log.tick(5 * DAY);

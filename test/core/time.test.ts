@@ -3,7 +3,7 @@ import { HOUR, MINUTE, START, UserLog, journeyOf, programOf, trackerOf } from '.
 
 const abandoned = journeyOf({
   name: 'abandoned',
-  pattern: { kind: 'absence', on: { type: 'a', where: null }, trackerId: 't', withinMs: HOUR },
+  pattern: { kind: 'sequence', on: { type: 'a', where: null }, links: [], withoutId: 't', withinMs: HOUR },
 });
 const program = programOf({ trackers: [trackerOf('t', ['a', 'b'])], journeys: [abandoned] });
 

@@ -21,13 +21,13 @@ export const w1: Program = programOf({
   journeys: [
     journeyOf({
       name: 'cart_abandoned',
-      pattern: { kind: 'absence', on: { type: 'cart_item_added', where: null }, trackerId: 'cart', withinMs: HOUR },
+      pattern: { kind: 'sequence', on: { type: 'cart_item_added', where: null }, links: [], withoutId: 'cart', withinMs: HOUR },
       captureSession: true,
       send: { data: fields },
     }),
     journeyOf({
       name: 'checkout_idle',
-      pattern: { kind: 'absence', on: { type: 'checkout_started', where: null }, trackerId: 'any', withinMs: 10 * MINUTE },
+      pattern: { kind: 'sequence', on: { type: 'checkout_started', where: null }, links: [], withoutId: 'any', withinMs: 10 * MINUTE },
       captureSession: true,
       send: { data: fields },
     }),

@@ -28,8 +28,16 @@ export function shopProgram(overrides: Partial<Program> = {}): Program {
       key: keyOf('cartId'),
       keepMs: 24 * 60 * MINUTE,
       cap: 8,
+      restrains: true,
     },
-    { id: 'bought', matches: [{ type: 'purchase_completed', where: null }], key: keyOf('cartId'), keepMs: 24 * 60 * MINUTE, cap: 8 },
+    {
+      id: 'bought',
+      matches: [{ type: 'purchase_completed', where: null }],
+      key: keyOf('cartId'),
+      keepMs: 24 * 60 * MINUTE,
+      cap: 8,
+      restrains: true,
+    },
   ];
   return {
     ...{ name: 'test', hash: 'h', app: 'test', sessionGapMs: 30 * MINUTE, maxEventAgeMs: 24 * 60 * MINUTE, sums: [], trackers },
@@ -39,7 +47,7 @@ export function shopProgram(overrides: Partial<Program> = {}): Program {
     journeys: [
       journey(
         'cart_abandoned',
-        { kind: 'absence', on: { type: 'cart_item_added', where: null }, trackerId: 'cart', withinMs: 60 * MINUTE },
+        { kind: 'sequence', on: { type: 'cart_item_added', where: null }, links: [], withoutId: 'cart', withinMs: 60 * MINUTE },
         { key: keyOf('cartId'), cancelOn: [{ trackerId: 'bought', label: 'purchase_completed', goal: true }] },
       ),
       journey('session_over', { kind: 'session_ended', where: null, delayMs: 5 * MINUTE }),

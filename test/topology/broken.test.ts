@@ -18,6 +18,7 @@ interface Case {
   readonly says: readonly string[];
 }
 
+const ON_IDLE = '  inactive:\n    after: checkout_started\n    for: ${params.checkoutWait}\n';
 const WHERE = 'session.counts.product_viewed >= 2 && session.counts.cart_item_added == 0';
 
 const CASES: readonly Case[] = [
@@ -51,10 +52,41 @@ const CASES: readonly Case[] = [
     ],
   },
   {
-    name: 'a pattern that is still to come',
-    edits: [[IDLE, '  inactive:', '  count:']],
+    name: 'a sequence that begins with what must not come',
+    edits: [[IDLE, ON_IDLE, '  sequence: { of: [{ without: app_opened }, checkout_started], within: 1h }\n']],
+    says: ['journeys/checkout_idle.yaml:7:20: error: a sequence begins with an event\n    say first what has to happen'],
+  },
+  {
+    name: 'a sequence of one event',
+    edits: [[IDLE, ON_IDLE, '  sequence: { of: [checkout_started, { without: purchase_completed }], within: 1h }\n']],
     says: [
-      'journeys/checkout_idle.yaml:7:3: error: `count` patterns do not exist yet\n    so far: event, absence, inactive, session_ended',
+      'journeys/checkout_idle.yaml:7:19: error: a sequence has at least two events\n    one event and what must not follow it is an `absence`',
+    ],
+  },
+  {
+    name: 'an element of a sequence that is nothing',
+    edits: [[IDLE, ON_IDLE, '  sequence: { of: [checkout_started, { where: "true" }], within: 1h }\n']],
+    says: [
+      'journeys/checkout_idle.yaml:7:38: error: neither an event nor a `without`\n    write `{ event: type, where: condition }` or `{ without: type }`',
+    ],
+  },
+  {
+    name: 'a count of one',
+    edits: [[IDLE, ON_IDLE, '  count: { of: checkout_started, times: 1, within: 1h }\n']],
+    says: ['journeys/checkout_idle.yaml:7:41: error: `times` must be a whole number from 2 to 100, not 1'],
+  },
+  {
+    name: 'a count over a time without a unit',
+    edits: [[IDLE, ON_IDLE, '  count: { of: checkout_started, times: 2, within: 7 }\n']],
+    says: [
+      'journeys/checkout_idle.yaml:7:52: error: `within` must be a duration such as 90s, 30m, 1h or 7d, or session, not 7\n    7 of what? write 7s, 7m or 7h',
+    ],
+  },
+  {
+    name: 'a pattern that is still to come',
+    edits: [[IDLE, '  inactive:', '  milestone:']],
+    says: [
+      'journeys/checkout_idle.yaml:7:3: error: `milestone` patterns do not exist yet\n    so far: event, count, absence, sequence, inactive, session_ended',
     ],
   },
   {

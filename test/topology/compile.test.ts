@@ -86,7 +86,32 @@ describe('compiling', () => {
     const [tracker] = program.trackers;
     expect(tracker!.matches.map(({ type }) => type)).toEqual(['watched', 'paused']);
     expect(tracker!.matches[0]!.where).not.toBeNull();
-    expect(program.journeys[0]!.pattern).toMatchObject({ kind: 'absence', trackerId: tracker!.id, withinMs: 3_600_000 });
+    expect(program.journeys[0]!.pattern).toMatchObject({ kind: 'sequence', links: [], withoutId: tracker!.id, withinMs: 3_600_000 });
+  });
+
+  it('compiles a sequence to links, and what must not come to the places where it stands', () => {
+    const of = '[watched, { without: billed }, { event: paused, where: event.show != "" }, { without: [watched, "*"] }]';
+    const journey = journeyWith().replace('on: watched', `on: { sequence: { of: ${of}, within: 1h } }`);
+    const { program } = compileSmall({ 'journeys/main.yaml': journey });
+    const { pattern } = program.journeys[0]!;
+    const typesOf = (id: string | null) => program.trackers.find((tracker) => tracker.id === id)?.matches.map(({ type }) => type);
+    if (pattern.kind !== 'sequence') throw new Error(pattern.kind);
+    expect(pattern.on.type).toBe('watched');
+    expect(pattern.links.map(({ trackerId, withoutId }) => [typesOf(trackerId), typesOf(withoutId)])).toEqual([[['paused'], ['billed']]]);
+    expect(typesOf(pattern.withoutId)).toEqual(['watched', '*']);
+  });
+
+  it('keeps as many moments as a count needs', () => {
+    const journey = journeyWith().replace('on: watched', 'on: { count: { of: watched, times: 40, within: session } }');
+    const { program } = compileSmall({ 'journeys/main.yaml': journey });
+    expect(program.journeys[0]!.pattern).toMatchObject({ kind: 'count', times: 40, withinMs: null, withoutId: null });
+    expect(program.trackers).toMatchObject([{ cap: 40, restrains: false }]);
+  });
+
+  it('does not share what leads to a message with what holds one back: a condition that fails counts differently', () => {
+    const journey = journeyWith('cancel_on: paused').replace('on: watched', 'on: { sequence: { of: [watched, paused], within: 1h } }');
+    const { program } = compileSmall({ 'journeys/main.yaml': journey });
+    expect(program.trackers.map(({ restrains }) => restrains).sort()).toEqual([false, true]);
   });
 
   it('remembers cancelling moments for as long as the longest journey that asks has to look', () => {

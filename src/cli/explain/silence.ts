@@ -84,7 +84,8 @@ const SESSION = 'session';
 function startOf({ pattern }: Journey): string {
   switch (pattern.kind) {
     case 'event':
-    case 'absence':
+    case 'sequence':
+    case 'count':
       return pattern.on.type;
     case 'inactive':
       return pattern.since?.type ?? SESSION;

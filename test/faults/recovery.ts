@@ -7,13 +7,15 @@ const RECOVERS_WITHIN_MS = 120_000;
 const POLL_MS = 100;
 
 /**
- * O5: waits until everything that is on the timeline now is committed, and returns how long that took.
+ * O5: waits until everything that is on the timeline now is committed, and returns how long that took. A row whose processors may all die of its own faults restarts
+ * one with `restart`; of others, none may end.
  * @throws OracleError
  */
-export async function untilRecovered(deployment: Deployment, withinMs = RECOVERS_WITHIN_MS): Promise<number> {
+export async function untilRecovered(deployment: Deployment, withinMs = RECOVERS_WITHIN_MS, restart?: () => void): Promise<number> {
   const began = performance.now();
   const ends = await deployment.ends();
   while (!(await deployment.hasRead(ends))) {
+    if (deployment.alive === 0) restart?.();
     if (deployment.alive === 0) throw new OracleError('O5', `nobody is left to recover: ${deployment.lastFailure}`);
     if (performance.now() - began > withinMs) throw new OracleError('O5', await stuck(deployment, ends, withinMs));
     await sleep(POLL_MS);

@@ -33,7 +33,10 @@ async function run(faults: FaultRun): Promise<FaultResult> {
     }
     const last = round >= rounds - 2;
     processors[i] = last ? start(i) : doomed(i);
-    const took = await untilRecovered(deployment);
+    // The other one may come to its point meanwhile, and so may this one: then it comes back without.
+    const took = await untilRecovered(deployment, undefined, () => {
+      if (processors[i]!.ended() === 'SIGKILL') processors[i] = start(i);
+    });
     recoveryMs.push(took);
     note(`round ${round + 1} of ${rounds}: caught up ${took} ms after the restart`);
     if (!last && processors[1 - i]!.ended() === undefined) {

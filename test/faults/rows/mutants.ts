@@ -19,6 +19,9 @@ const POLL_MS = 100;
 /** Killed three times at the same step of a commit, with a backlog so that much is in it, and started again on the same disk. */
 function killedAt(point: string): Scenario {
   return async ({ random }, { deployment, load }, start) => {
+    // From here on the disk is trusted: one on which nothing was ever finished is wiped, and what is wrong with it too.
+    await load.burst(100);
+    await catchUp(deployment, start());
     let kills = 0;
     for (let tries = 0; kills < 3 && tries < 10; tries++) {
       await load.burst(200);

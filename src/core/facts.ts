@@ -1,6 +1,6 @@
 import { own } from './own.ts';
 import type { Turn } from './draft.ts';
-import type { Event } from './event.ts';
+import type { Event, Properties } from './event.ts';
 import { isOpen, revoke, settle } from './ledger.ts';
 import { consentOf, isReachable } from './reach.ts';
 import { ReservedEventError, textOf } from './reserved.ts';
@@ -37,8 +37,13 @@ export function applyReserved(turn: Turn, event: Event, atMs: number): void {
 }
 
 function mergeProfile(turn: Turn, event: Event): void {
+  setAttributes(turn, event.properties);
+}
+
+/** Merges attributes into what is known; null deletes one. */
+export function setAttributes(turn: Turn, attributes: Properties): void {
   const profile = { ...turn.state.profile };
-  for (const [name, value] of Object.entries(event.properties))
+  for (const [name, value] of Object.entries(attributes))
     if (value === null) Reflect.deleteProperty(profile, name);
     else Object.defineProperty(profile, name, { value, enumerable: true, writable: true, configurable: true });
   const count = Object.keys(profile).length;

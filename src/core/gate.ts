@@ -6,7 +6,7 @@ import type { Event } from './event.ts';
 import { countFor, reserve } from './ledger.ts';
 import type { Check, Content } from './output.ts';
 import { EvaluationError } from './program.ts';
-import type { Journey } from './program.ts';
+import type { Journey, SendStep } from './program.ts';
 import { consentedChannels, needsDevice, reachableDevices } from './reach.ts';
 import { firstOther } from './moments.ts';
 import { entryKeyOf, recordEntry } from './reentry.ts';
@@ -25,12 +25,11 @@ import { momentsOf } from './trackers.ts';
  * - Adding a suppressor, an opt-out or a cap never turns a rejection into a send.
  * - An opt-out, a goal or a suppressor is looked up in the log as it stands at firing, wherever it was appended, if it is not older than the trigger.
  */
-export function decide(turn: Turn, match: Match, journey: Journey, event: Event | null): void {
+export function decide(turn: Turn, match: Match, journey: Journey, send: SendStep, event: Event | null): Passage {
   const { state, program, nowMs } = turn;
-  const { send } = journey;
-  const reach = choose(turn, journey);
+  const reach = choose(turn, send);
   const channel = reach.channel ?? send.channels[0] ?? '';
-  const commandId = commandIdFor(turn, match, journey, channel);
+  const commandId = commandIdFor(turn, match, send.name, channel);
 
   const gate = new Checks();
   checkCancels(turn, match, journey, gate);
@@ -46,8 +45,10 @@ export function decide(turn: Turn, match: Match, journey: Journey, event: Event 
   );
   const before = state.ledger.find((e) => e.journey === journey.name && e.step === send.name && e.occurrence === match.occurrence);
   gate.add('duplicate', 'duplicate', before === undefined, before === undefined ? '' : `decided ${nowMs - before.atMs} ms ago`);
-  checkReentry(turn, match, journey, gate);
-  checkCaps(turn, journey, channel, gate);
+  // From its first message on the run has a mark of its own.
+  const isFirst = !state.ledger.some((entry) => entry.journey === journey.name && entry.occurrence === match.occurrence);
+  if (isFirst || before !== undefined) checkReentry(turn, match, journey, gate);
+  checkCaps(turn, send, channel, gate);
 
   let content: Content | null = null;
   let data: Readonly<Record<string, string>> = {};
@@ -63,8 +64,8 @@ export function decide(turn: Turn, match: Match, journey: Journey, event: Event 
   }
   if (gate.reason !== null) {
     const verdict = { outcome: 'rejected', reason: gate.reason, checks: gate.checks, commandId, channel: reach.channel } as const;
-    recordDecision(turn, match, journey, verdict);
-    return;
+    recordDecision(turn, match, send.name, verdict);
+    return ENDS.has(gate.reason) ? 'ended' : 'skipped';
   }
 
   const messageClass = program.classes.get(send.class);
@@ -107,9 +108,16 @@ export function decide(turn: Turn, match: Match, journey: Journey, event: Event 
     deviceIds: reach.devices.map((device) => device.deviceId),
     outcome: 'open',
   });
-  recordEntry(turn, journey, match.key);
-  recordDecision(turn, match, journey, { outcome: 'sent', reason: 'sent', checks: gate.checks, commandId, channel });
+  if (isFirst) recordEntry(turn, journey, match.key);
+  recordDecision(turn, match, send.name, { outcome: 'sent', reason: 'sent', checks: gate.checks, commandId, channel });
+  return 'sent';
 }
+
+/** Whether the run goes on behind a send: it does where only this one message cannot or may not go out. */
+export type Passage = 'sent' | 'skipped' | 'ended';
+
+/** What speaks against the whole journey, and not against one message of it. */
+const ENDS: ReadonlySet<string> = new Set(['goal', 'suppressed', 'audience', 'condition_error', 'duplicate', 'reentry']);
 
 /** The checks so far, and the first failing one's reason. */
 class Checks {
@@ -131,18 +139,23 @@ function cancelsFromMs(match: Match, journey: Journey): number {
 }
 
 function checkCancels(turn: Turn, match: Match, journey: Journey, gate: Checks): void {
-  const fromMs = cancelsFromMs(match, journey);
   for (const goal of [true, false]) {
-    let detail = '';
-    for (const cancel of journey.cancelOn) {
-      const tracker = turn.index.trackers.get(cancel.trackerId);
-      if (cancel.goal !== goal || tracker === undefined || detail !== '') continue;
-      const moment = firstOther(momentsOf(turn.state, tracker, match.key), fromMs, match.trigger.offset);
-      if (moment === undefined) continue;
-      detail = `${cancel.label}, ${moment.atMs - match.trigger.occurredAtMs} ms after the trigger (offset ${moment.offset})`;
-    }
+    const detail = cancelOf(turn, match, journey, goal) ?? '';
     gate.add(goal ? 'goal' : 'suppressor', goal ? 'goal' : 'suppressed', detail === '', detail);
   }
+}
+
+/** What has reached the goal, or makes the journey pointless, as the log stands; null = nothing. */
+export function cancelOf(turn: Turn, match: Match, journey: Journey, goal: boolean): string | null {
+  const fromMs = cancelsFromMs(match, journey);
+  for (const cancel of journey.cancelOn) {
+    const tracker = turn.index.trackers.get(cancel.trackerId);
+    if (cancel.goal !== goal || tracker === undefined) continue;
+    const moment = firstOther(momentsOf(turn.state, tracker, match.key), fromMs, match.trigger.offset);
+    if (moment !== undefined)
+      return `${cancel.label}, ${moment.atMs - match.trigger.occurredAtMs} ms after the trigger (offset ${moment.offset})`;
+  }
+  return null;
 }
 
 function checkExpiry(turn: Turn, match: Match, journey: Journey, gate: Checks): void {
@@ -178,12 +191,12 @@ function checkReentry(turn: Turn, match: Match, journey: Journey, gate: Checks):
   gate.add('reentry', 'reentry', passed, enteredAtMs === undefined ? '' : `entered ${turn.nowMs - enteredAtMs} ms ago, ${allowed}`);
 }
 
-function checkCaps(turn: Turn, journey: Journey, channel: string, gate: Checks): void {
+function checkCaps(turn: Turn, send: SendStep, channel: string, gate: Checks): void {
   let failed = '';
   const counts: string[] = [];
-  if (turn.program.classes.get(journey.send.class)?.capped !== false)
+  if (turn.program.classes.get(send.class)?.capped !== false)
     for (const cap of turn.program.caps) {
-      if (cap.category !== null && cap.category !== journey.send.category) continue;
+      if (cap.category !== null && cap.category !== send.category) continue;
       if (cap.channel !== null && cap.channel !== channel) continue;
       const count = countFor(turn, cap);
       const text = `${cap.name}: ${count} of ${cap.max} in ${cap.windowMs} ms`;
@@ -202,7 +215,7 @@ interface Reach {
   readonly devices: readonly Device[];
 }
 
-function choose(turn: Turn, { send }: Journey): Reach {
+function choose(turn: Turn, send: SendStep): Reach {
   const { state, program } = turn;
   const consented = consentedChannels(state, program, send);
   const consentDetail = consented.length > 0 ? '' : send.category === null ? 'the step names no category' : `out of ${send.category}`;

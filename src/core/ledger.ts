@@ -17,7 +17,11 @@ export function reserve(turn: Turn, entry: LedgerEntry): void {
 }
 
 export function isForgotten(turn: Turn, entry: LedgerEntry): boolean {
-  return entry.expiresAtMs <= turn.nowMs && entry.atMs + turn.index.ledgerKeepMs <= turn.nowMs;
+  if (entry.expiresAtMs > turn.nowMs || entry.atMs + turn.index.ledgerKeepMs > turn.nowMs) return false;
+  // A run that still waits asks for its own messages.
+  return !turn.state.matches.some(
+    ({ journey, occurrence, wait }) => wait !== null && journey === entry.journey && occurrence === entry.occurrence,
+  );
 }
 
 /** How many sends stand in the cap's window, which reaches back `windowMs` from now, half-open: a send exactly that old has aged out. */

@@ -64,15 +64,16 @@ export interface Revocation {
   readonly atMs: number;
 }
 
-/** `lull.v1.Decision`: one per candidate. */
+/** `lull.v1.Decision`: one per candidate, and one where a run ends early. */
 export interface Decision {
   readonly userId: string;
   readonly journey: string;
   readonly step: string;
   readonly occurrence: string;
   readonly key: string;
-  readonly outcome: 'sent' | 'rejected';
-  /** `sent`, or the first check that failed: `suppressed`, `goal`, `expired`, `audience`, `consent`, `permission`, `no_device`, `duplicate`, `reentry`, `cap`, `render_error`; `condition_error`; `limit` (too many of the journey waited). */
+  /** `exited`: not about a message: a run ended at the step, before its end. */
+  readonly outcome: 'sent' | 'rejected' | 'exited';
+  /** `sent`, or the first check that failed: `suppressed`, `goal`, `expired`, `audience`, `consent`, `permission`, `no_device`, `duplicate`, `reentry`, `cap`, `render_error`; `condition_error`; `limit` (too many of the journey waited); of a run that exited: `goal`, `suppressed`, `exit` (at a step of that kind), `step_removed`. */
   readonly reason: string;
   /** Every check in the gate's order, also behind the first that failed. */
   readonly checks: readonly Check[];

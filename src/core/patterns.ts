@@ -1,15 +1,19 @@
+import { dateCame } from './attributes.ts';
 import { own } from './own.ts';
 import type { Turn } from './draft.ts';
 import type { Event, Properties, Scalar } from './event.ts';
 import { decideUnevaluated } from './decisions.ts';
-import { decide } from './gate.ts';
 import { hasBehindAndBefore, isBehind, latestMoment, momentCount, type Moment, type Moments } from './moments.ts';
 import { usedIdOf, type SequenceJourney, type TrackerIndex, type TriggerUse } from './program-index.ts';
 import { EvaluationError } from './program.ts';
-import type { Journey, KeyOf } from './program.ts';
+import type { Journey, KeyOf, StreakPattern } from './program.ts';
+import { zoneOf } from './reach.ts';
+import { begin, waited } from './runs.ts';
 import { countedAt, endsOf, staysQuiet } from './sequences.ts';
+import { streakAt, userDay } from './tallies.ts';
 import type { Match, SessionSnapshot, SessionWindow, Trigger } from './state.ts';
 import { momentsOf, remember } from './trackers.ts';
+import { instantOf } from './zone.ts';
 
 /**
  * The patterns. Each arms a `Match` with a deadline, or comes to the gate at once:
@@ -29,7 +33,8 @@ export function endSilences(turn: Turn, event: Event): readonly Match[] {
   const { matches } = turn.state;
   if (matches.length === 0 || turn.index.silences.size === 0) return NO_MATCHES;
   // An ingested event may have been appended at its source before the one that armed the match: that is no later activity.
-  const ended = (match: Match): boolean => turn.index.silences.has(match.journey) && event.appendedAtMs >= match.trigger.appendedAtMs;
+  const ended = (match: Match): boolean =>
+    match.wait === null && turn.index.silences.has(match.journey) && event.appendedAtMs >= match.trigger.appendedAtMs;
   if (!matches.some(ended)) return NO_MATCHES;
   turn.state.matches = matches.filter((match) => !ended(match));
   return matches.filter(ended);
@@ -59,7 +64,7 @@ export function triggered(
   const { pattern } = journey;
   switch (pattern.kind) {
     case 'event':
-      decide(turn, matchOf(journey, key, triggerOf(event, journey, atMs, session), atMs), journey, event);
+      begin(turn, matchOf(journey, key, triggerOf(event, journey, atMs, session), atMs), journey, event);
       return;
     case 'sequence':
       started(
@@ -76,11 +81,11 @@ export function triggered(
       const end = countedAt(keyed, pattern, { atMs, offset: event.offset }, range);
       if (end === undefined) return;
       remember(turn, used, key, end);
-      decide(turn, matchOf(journey, key, triggerOf(event, journey, atMs, session), atMs), journey, event);
+      begin(turn, matchOf(journey, key, triggerOf(event, journey, atMs, session), atMs), journey, event);
       return;
     }
     case 'inactive': {
-      const same = (match: Match): boolean => match.journey === journey.name && match.key === key;
+      const same = (match: Match): boolean => match.wait === null && match.journey === journey.name && match.key === key;
       const waiting = turn.state.matches.find(same);
       if (waiting !== undefined && waiting.trigger.appendedAtMs > event.appendedAtMs) return;
       if (waiting !== undefined) turn.state.matches = turn.state.matches.filter((match) => match !== waiting);
@@ -90,9 +95,52 @@ export function triggered(
       arm(turn, journey, matchOf(journey, key, triggerOf(event, journey, atMs, session), looksNextMs));
       return;
     }
+    case 'milestone': {
+      const reached = turn.grown.get(pattern.tallyId)?.after[0];
+      if (reached === undefined || !pattern.isReached(reached)) return;
+      const match = matchOf(journey, key, triggerOf(event, journey, atMs, session), atMs);
+      begin(turn, { ...match, occurrence: numbered(key, String(reached)) }, journey, event);
+      return;
+    }
+    case 'streak':
+      streaked(turn, journey, pattern, matchOf(journey, key, triggerOf(event, journey, atMs, session), atMs), event);
+      return;
     case 'session_ended':
+    case 'attribute':
+    case 'date':
       return;
   }
+}
+
+/** Occurrences that are numbers tell the values of a key apart by themselves. */
+function numbered(key: string, number: string): string {
+  return key === '' ? number : `${key}#${number}`;
+}
+
+/** An event that has made a streak longer, or joined two. */
+function streaked(turn: Turn, journey: Journey, pattern: StreakPattern, match: Match, event: Event): void {
+  const grown = turn.grown.get(pattern.tallyId);
+  if (grown === undefined) return;
+  if (pattern.breaksAtMinutes === null) {
+    const day = userDay(turn, match.dueMs);
+    const streak = streakAt(grown.after, day);
+    if (streak === undefined) return;
+    // Days that were in a row before have been told of: the longest of the parts.
+    const told = Math.max(0, ...[day - 1, day + 1].map((neighbour) => streakAt(grown.before, neighbour)?.days ?? 0));
+    for (let days = streak.days; days > told; days--) {
+      if (!pattern.isReached(days)) continue;
+      begin(turn, { ...match, occurrence: numbered(match.key, `${streak.first}+${days}`) }, journey, event);
+      return;
+    }
+    return;
+  }
+  const waiting = (other: Match): boolean => other.wait === null && other.journey === journey.name && other.key === match.key;
+  if (turn.state.matches.some(waiting)) turn.state.matches = turn.state.matches.filter((other) => !waiting(other));
+  const last = grown.after.at(-1)!;
+  const { first, days } = streakAt(grown.after, last)!;
+  const dueMs = instantOf(zoneOf(turn.state, turn.program), last + 1, pattern.breaksAtMinutes);
+  if (!pattern.isReached(days) || dueMs <= turn.nowMs) return;
+  arm(turn, journey, { ...match, occurrence: numbered(match.key, `${first}+${days}`), dueMs });
 }
 
 /** An event that a sequence may be waiting for, after its moment is remembered. */
@@ -102,7 +150,7 @@ export function completed(turn: Turn, event: Event, journey: SequenceJourney): v
   if (key === null) return;
   // The one that started last: what it leaves of the others is used up with it.
   for (const match of turn.state.matches.toReversed())
-    if (match.journey === journey.name && match.key === key && complete(turn, journey, match, null)) return;
+    if (match.wait === null && match.journey === journey.name && match.key === key && complete(turn, journey, match, null)) return;
 }
 
 function started(turn: Turn, event: Event, journey: SequenceJourney, match: Match): void {
@@ -135,6 +183,7 @@ function replacePrevious(turn: Turn, journey: SequenceJourney, match: Match): vo
   const moments = momentsOf(turn.state, tracker, match.key);
   const [start, { matches }] = [startOf(match), turn.state];
   const replaced = (other: Match): boolean =>
+    other.wait === null &&
     other.journey === match.journey &&
     other.key === match.key &&
     isBehind(start, startOf(other)) &&
@@ -149,9 +198,9 @@ function complete(turn: Turn, journey: SequenceJourney, match: Match, event: Eve
   if (end === undefined) return false;
   remember(turn, index.trackers.get(usedIdOf(journey))!, match.key, end);
   state.matches = state.matches.filter(
-    (other) => other.journey !== match.journey || other.key !== match.key || isBehind(startOf(other), end),
+    (other) => other.wait !== null || other.journey !== match.journey || other.key !== match.key || isBehind(startOf(other), end),
   );
-  decide(turn, { ...match, dueMs: end.atMs }, journey, event);
+  begin(turn, { ...match, dueMs: end.atMs }, journey, event);
   return true;
 }
 
@@ -187,10 +236,14 @@ export function matured(turn: Turn, match: Match): void {
   turn.state.matches = turn.state.matches.filter((other) => other !== match);
   // The topology in force no longer has this journey: nothing is left to decide.
   if (journey === undefined || pattern === null) return;
+  if (match.wait !== null) {
+    waited(turn, match, journey);
+    return;
+  }
   if (pattern.kind === 'inactive') {
     const dueMs = match.trigger.appendedAtMs + pattern.forMs;
     if (dueMs > match.dueMs) arm(turn, journey, { ...match, dueMs });
-    else decide(turn, { ...match, dueMs }, journey, null);
+    else begin(turn, { ...match, dueMs }, journey, null);
     return;
   }
   if (pattern.kind === 'sequence' && pattern.links.length > 0) {
@@ -202,7 +255,8 @@ export function matured(turn: Turn, match: Match): void {
     if (quiet === 'unknown') decideUnevaluated(turn, match, journey, tooMany(without), 'limit');
     if (quiet !== true) return;
   }
-  decide(turn, match, journey, null);
+  begin(turn, match, journey, null);
+  if (pattern.kind === 'date') dateCame(turn, journey, pattern, match);
 }
 
 function tooMany({ tracker }: TrackerIndex): string {
@@ -236,6 +290,7 @@ function arm(turn: Turn, journey: Journey, match: Match): void {
   let oldest: Match | null = null;
   for (const other of matches) {
     if (other.journey !== journey.name) continue;
+    // Also one that has come further already.
     if (other.occurrence === match.occurrence) return;
     oldest ??= other;
     mine++;
@@ -250,10 +305,15 @@ function arm(turn: Turn, journey: Journey, match: Match): void {
 }
 
 function matchOf(journey: Journey, key: string, trigger: Trigger, dueMs: number): Match {
-  return { journey: journey.name, key, occurrence: trigger.eventId, trigger, dueMs };
+  return { journey: journey.name, key, occurrence: trigger.eventId, trigger, dueMs, wait: null };
 }
 
-function triggerOf(event: Event, journey: Journey, atMs: number, session: SessionWindow | null): Trigger {
+export function triggerOf(
+  event: Event,
+  journey: Pick<Journey, 'capture' | 'captureSession'>,
+  atMs: number,
+  session: SessionWindow | null,
+): Trigger {
   return {
     topic: event.topic,
     partition: event.partition,
@@ -274,7 +334,7 @@ function snapshotOf(session: SessionWindow): SessionSnapshot {
 }
 
 /** Only what the journey reads is kept: less state, and less of people's data in it. */
-function captured(properties: Properties, names: readonly string[]): Properties {
+export function captured(properties: Properties, names: readonly string[]): Properties {
   if (names.length === 0) return NO_PROPERTIES;
   const kept: Record<string, Scalar> = {};
   for (const name of names) {

@@ -1,4 +1,4 @@
-import type { Condition, Journey, Program, SequencePattern, SessionSum, Tracker } from './program.ts';
+import type { Condition, Journey, Program, SequencePattern, SessionSum, Tally, Tracker } from './program.ts';
 
 /**
  * What a program's parts have to do with each event type, so that an event touches only what concerns it, however many journeys are loaded.
@@ -9,6 +9,8 @@ export interface ProgramIndex {
   readonly types: ReadonlyMap<string, TypeIndex>;
   readonly journeys: ReadonlyMap<string, Journey>;
   readonly trackers: ReadonlyMap<string, TrackerIndex>;
+  /** Journeys that hang on attributes. */
+  readonly attributes: readonly Journey[];
   /** Journeys on a session's end. */
   readonly sessionEnded: readonly Journey[];
   /** Names of journeys on silence. */
@@ -20,9 +22,14 @@ export interface ProgramIndex {
 export interface TypeIndex {
   readonly activity: boolean;
   readonly sums: readonly SessionSum[];
+  readonly tallies: readonly Tally[];
   readonly trackers: readonly TrackerUse[];
   /** Journeys whose sequence an event of this type may complete. */
   readonly completes: readonly SequenceJourney[];
+  /** Journeys with waits, whose runs an event of this type may end. */
+  readonly exits: readonly Journey[];
+  /** Waits that an event of this type may end. */
+  readonly waits: readonly WaitUse[];
   /** Journeys that an event of this type may start, in the program's order. */
   readonly triggers: readonly TriggerUse[];
 }
@@ -42,10 +49,19 @@ export interface TrackerUse extends TrackerIndex {
 
 export type SequenceJourney = Journey & { readonly pattern: SequencePattern };
 
+/** A journey with waits that the events of a tracker end. */
+export interface WaitUse {
+  readonly journey: Journey;
+  readonly trackerId: string;
+}
+
 export interface TriggerUse {
   readonly journey: Journey;
   readonly where: Condition | null;
 }
+
+/** What journeys see of a session's beginning. */
+export const SESSION_STARTED = '$session_started';
 
 const indexes = new WeakMap<Program, ProgramIndex>();
 
@@ -78,8 +94,15 @@ function build(program: Program): ProgramIndex {
   // Those that wait for their deadline are looked at then.
   const completable = program.journeys.filter(isSequence).filter(({ pattern }) => pattern.links.length > 0 && pattern.withoutId === null);
 
+  const waiting = program.journeys.filter(({ steps }) => steps.some(({ kind }) => kind === 'wait'));
+  const waits = waiting.flatMap((journey) => {
+    const untils = journey.steps.flatMap((step) => (step.kind === 'wait' ? step.until : []));
+    return [...new Set(untils.map(({ trackerId }) => trackerId))].map((trackerId) => ({ journey, trackerId }));
+  });
+
   const types = new Map<string, TypeIndex>();
-  for (const { type, activity } of program.eventTypes.values()) {
+  const internal = { type: SESSION_STARTED, activity: false };
+  for (const { type, activity } of [...program.eventTypes.values(), internal]) {
     // What a sender or a person's settings report is not something that the person did in the product.
     const active = activity && !type.startsWith('$');
     const matches = (pattern: string): boolean => pattern === type || (pattern === '*' && active);
@@ -91,19 +114,29 @@ function build(program: Program): ProgramIndex {
     const triggers: TriggerUse[] = [];
     for (const journey of program.journeys) {
       const { pattern } = journey;
-      if (pattern.kind === 'session_ended') continue;
+      if (pattern.kind === 'session_ended' || pattern.kind === 'attribute' || pattern.kind === 'date') continue;
       const on = pattern.kind === 'inactive' ? (pattern.since ?? { type: '*', where: null }) : pattern.on;
       if (matches(on.type)) triggers.push({ journey, where: on.where });
     }
     const ids = new Set(uses.map(({ tracker }) => tracker.id));
     const completes = completable.filter(({ pattern }) => pattern.links.some(({ trackerId }) => ids.has(trackerId)));
-    types.set(type, { activity: active, sums: program.sums.filter((sum) => matches(sum.type)), trackers: uses, completes, triggers });
+    types.set(type, {
+      activity: active,
+      sums: program.sums.filter((sum) => matches(sum.type)),
+      tallies: program.tallies.filter(({ on }) => matches(on.type)),
+      trackers: uses,
+      completes,
+      exits: waiting.filter(({ cancelOn }) => cancelOn.some(({ trackerId }) => ids.has(trackerId))),
+      waits: waits.filter(({ trackerId }) => ids.has(trackerId)),
+      triggers,
+    });
   }
 
   return {
     types,
     journeys: new Map(program.journeys.map((journey) => [journey.name, journey])),
     trackers,
+    attributes: program.journeys.filter(({ pattern }) => pattern.kind === 'attribute' || pattern.kind === 'date'),
     sessionEnded: program.journeys.filter((journey) => journey.pattern.kind === 'session_ended'),
     silences: new Set(program.journeys.filter((journey) => journey.pattern.kind === 'inactive').map((journey) => journey.name)),
     ledgerKeepMs: Math.max(program.maxEventAgeMs, ...program.caps.map((cap) => cap.windowMs)),

@@ -1,4 +1,4 @@
-import type { Event } from './event.ts';
+import type { Event, Scalar } from './event.ts';
 import type { Content } from './output.ts';
 import type { Trigger, UserState } from './state.ts';
 
@@ -15,10 +15,13 @@ export interface Program {
   readonly app: string;
   readonly sessionGapMs: number;
   readonly maxEventAgeMs: number;
+  /** IANA zone of users of whom none is known. */
+  readonly timeZone: string;
   /** The catalogue. A type that is not in it changes nothing but the dedup ring. */
   readonly eventTypes: ReadonlyMap<string, EventType>;
   readonly sums: readonly SessionSum[];
   readonly trackers: readonly Tracker[];
+  readonly tallies: readonly Tally[];
   readonly journeys: readonly Journey[];
   readonly classes: ReadonlyMap<string, MessageClass>;
   /** Consent categories; the default holds for a user who never said. */
@@ -92,13 +95,76 @@ export interface Journey {
   readonly expiresAfterMs: number | null;
   readonly audience: Condition | null;
   readonly reentry: Reentry;
-  readonly send: SendStep;
+  /** The first is where a run begins; each says where it goes on. */
+  readonly steps: readonly JourneyStep[];
+  /** Where a run goes on that waits at a step which an edit has removed: old name -> name of a wait that is there. */
+  readonly moved: ReadonlyMap<string, string>;
+}
+
+/** A step of a journey. `next` is an index in its steps behind this one, so that every run comes to an end; null = the run is over. */
+export type JourneyStep = SendStep | WaitStep | BranchStep | SplitStep | UpdateStep | ExitStep;
+
+/** Until one of some events comes, or its time is over. */
+export interface WaitStep {
+  readonly kind: 'wait';
+  readonly name: string;
+  /** From when the step before was done. */
+  readonly forMs: number;
+  /** And then until it is so many minutes past midnight where the user is; null = not. */
+  readonly atMinutes: number | null;
+  readonly until: readonly WaitUntil[];
+  /** Look back for events from the trigger on, not from the step before. */
+  readonly fromTrigger: boolean;
+  /** When the time is over. */
+  readonly next: number | null;
+}
+
+export interface WaitUntil {
+  /** The tracker of the events that end the wait. */
+  readonly trackerId: string;
+  /** Which value of the tracker's key counts: the run's key, or its occurrence (an answer to this run's own message). */
+  readonly by: 'key' | 'occurrence';
+  readonly next: number | null;
+}
+
+/** The first case that holds; `next` where none does. One that cannot be evaluated does not hold. */
+export interface BranchStep {
+  readonly kind: 'branch';
+  readonly name: string;
+  readonly cases: readonly { readonly when: Condition; readonly next: number | null }[];
+  readonly next: number | null;
+}
+
+/** By a hash of salt and user, never by a draw. Growing an arm only adds users to it, if it is the first. */
+export interface SplitStep {
+  readonly kind: 'split';
+  readonly name: string;
+  readonly salt: string;
+  /** `upTo` of 10,000 buckets, ascending; the last has all that are left. */
+  readonly arms: readonly { readonly name: string; readonly upTo: number; readonly next: number | null }[];
+}
+
+/** Sets attributes of the user; one whose value cannot be computed stays as it is. */
+export interface UpdateStep {
+  readonly kind: 'update';
+  readonly name: string;
+  readonly set: ReadonlyMap<string, (scope: Scope) => Scalar>;
+  readonly next: number | null;
+}
+
+export interface ExitStep {
+  readonly kind: 'exit';
+  readonly name: string;
 }
 
 export type Pattern =
   | { readonly kind: 'event'; readonly on: EventMatcher }
   | SequencePattern
   | CountPattern
+  | MilestonePattern
+  | StreakPattern
+  | AttributePattern
+  | DatePattern
   /** No activity for `forMs` (append time) after `since`, or after any activity where `since` is null. */
   | { readonly kind: 'inactive'; readonly since: EventMatcher | null; readonly forMs: number }
   /** The session has ended (last + gap) and `delayMs` have passed; `where` sees the session as it ended in `trigger.session`. */
@@ -137,9 +203,56 @@ export interface CountPattern {
   readonly withinMs: number | null;
 }
 
+/** The event that makes the number of its kind, over the lifetime, one of these. The occurrence is the number. */
+export interface MilestonePattern {
+  readonly kind: 'milestone';
+  readonly on: EventMatcher;
+  readonly tallyId: string;
+  readonly isReached: (count: number) => boolean;
+}
+
+/** So many days in a row, in the user's zone, each with the event. */
+export interface StreakPattern {
+  readonly kind: 'streak';
+  readonly on: EventMatcher;
+  readonly tallyId: string;
+  readonly isReached: (days: number) => boolean;
+  /** null: at the event that makes it so long. Else: on the day behind it, at this local time, if that day has none yet. */
+  readonly breaksAtMinutes: number | null;
+}
+
+/** A change of what an attribute, or a condition on attributes (a segment), was before. */
+export interface AttributePattern {
+  readonly kind: 'attribute';
+  /** The attribute whose values `trigger.from` and `trigger.to` are; null of a segment. */
+  readonly attribute: string | null;
+  readonly changed: (before: Attributes, after: Attributes) => boolean;
+}
+
+/** At a date that an attribute names, in milliseconds since the epoch: before, at or after it. A changed attribute moves it; one that has passed is left out. */
+export interface DatePattern {
+  readonly kind: 'date';
+  readonly attribute: string;
+  readonly offsetMs: number;
+  /** At this local time, on the day that it falls on; null = to the millisecond. */
+  readonly atMinutes: number | null;
+  readonly yearly: boolean;
+}
+
+export type Attributes = Readonly<Record<string, Scalar>>;
+
+/** Counts an event over the lifetime, or the days that had one: lasting, and small. Same definition, same tally. */
+export interface Tally {
+  readonly id: string;
+  readonly of: 'events' | 'days';
+  readonly on: EventMatcher;
+  readonly key: KeyOf | null;
+}
+
 export type Reentry = { readonly kind: 'always' } | { readonly kind: 'once' } | { readonly kind: 'every'; readonly intervalMs: number };
 
 export interface SendStep {
+  readonly kind: 'send';
   readonly name: string;
   /** In order of preference: the first with a reachable device is used. */
   readonly channels: readonly string[];
@@ -151,6 +264,7 @@ export interface SendStep {
   /** null: the command carries data only. The channel is the one that was chosen: a template may say it differently there. */
   readonly render: ((scope: Scope, locale: string | null, channel: string) => Content) | null;
   readonly data: (scope: Scope) => Readonly<Record<string, string>>;
+  readonly next: number | null;
 }
 
 export interface MessageClass {

@@ -1,6 +1,7 @@
 import { own } from './own.ts';
 import type { Program, SendStep } from './program.ts';
 import type { Device, UserState } from './state.ts';
+import { isZone } from './zone.ts';
 
 /**
  * Whom a message can reach, and whether it may. Three things, kept apart: what the person prefers (consent), what the operating system allows (permission), and
@@ -25,6 +26,16 @@ export function consentedChannels(state: UserState, program: Program, send: Send
   if (program.classes.get(send.class)?.needsConsent === false) return send.channels;
   if (category === null) return [];
   return send.channels.filter((channel) => consentOf(state, program, category, channel) === 'in');
+}
+
+/** Where the user is: by the device seen last, else by the attribute `zone`, else as the topology says. What is no zone is not looked at. */
+export function zoneOf({ devices, profile }: UserState, { timeZone }: Program): string {
+  let latest: Device | null = null;
+  for (const device of devices)
+    if (device.zone !== null && isZone(device.zone) && (latest === null || device.lastSeenAtMs > latest.lastSeenAtMs)) latest = device;
+  if (latest?.zone !== null && latest?.zone !== undefined) return latest.zone;
+  const zone = own(profile, 'zone');
+  return typeof zone === 'string' && isZone(zone) ? zone : timeZone;
 }
 
 /** A channel that needs no registered device: a log, a bench. */

@@ -21,7 +21,9 @@ export interface UserState {
   readonly recentEventIds: readonly number[];
   /** Last moments of negated and cancelling events: tracker id -> correlation key ('' = per user) -> when. */
   readonly trackers: Readonly<Record<string, Readonly<Record<string, Moments>>>>;
-  /** Patterns that wait; each carries its deadline. */
+  /** Numbers over the lifetime: tally id -> correlation key ('' = per user) -> a count, or first and last days of streaks. Lasting. */
+  readonly tallies: Readonly<Record<string, Readonly<Record<string, readonly number[]>>>>;
+  /** Patterns and runs that wait; each carries its deadline. */
   readonly matches: readonly Match[];
   /** What was sent (or reserved), newest last: caps, dedup, revocations. */
   readonly ledger: readonly LedgerEntry[];
@@ -97,6 +99,7 @@ export interface SessionSnapshot {
   readonly sums: Readonly<Record<string, number>>;
 }
 
+/** A pattern that waits to come true, or a run of its journey that waits at a step. */
 export interface Match {
   readonly journey: string;
   /** The correlation key's value; '' where the journey is per user. */
@@ -106,6 +109,14 @@ export interface Match {
   readonly trigger: Trigger;
   /** Its deadline; for a silence, when its timer looks next: at or before the deadline, which each new trigger moves on. */
   readonly dueMs: number;
+  /** The wait step where the run stands; null while its pattern has not come true. */
+  readonly wait: Wait | null;
+}
+
+export interface Wait {
+  readonly step: string;
+  /** From here on, in event time, an event ends the wait. */
+  readonly sinceMs: number;
 }
 
 export interface LedgerEntry {

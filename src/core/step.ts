@@ -1,14 +1,17 @@
+import { attributesChanged } from './attributes.ts';
 import { eventIdHash, withRecent } from './dedup.ts';
 import { DUPLICATE, NO_EFFECTS } from './draft.ts';
 import type { Step, Turn } from './draft.ts';
 import type { Event } from './event.ts';
 import { applyReserved } from './facts.ts';
-import { completed, endSilences, matured, triggered } from './patterns.ts';
-import { indexProgram } from './program-index.ts';
+import { completed, endSilences, matured, triggered, triggerOf } from './patterns.ts';
+import { indexProgram, SESSION_STARTED } from './program-index.ts';
 import type { Program } from './program.ts';
-import { checkReserved, isReserved } from './reserved.ts';
+import { checkReserved, isReserved, textOf } from './reserved.ts';
+import { awaited, exited } from './runs.ts';
 import { onSessionTimer, recordActivity } from './sessions.ts';
 import type { Lifetime, Match, SessionWindow, Timer, UserState } from './state.ts';
+import { count } from './tallies.ts';
 import { armTidy, tidy } from './tidy.ts';
 import { isHistory, occurredAtOf } from './time.ts';
 import { matchTimerId, SESSION_TIMER, TIDY_TIMER } from './timers.ts';
@@ -22,8 +25,11 @@ export { isEmpty } from './tidy.ts';
  * byte, however records are batched. A step that throws has changed nothing: the state that went in is still whole.
  *
  * An event is worked through in this order, and each part sees what the parts before have made of it:
- *   ring of ids -> reserved facts -> lifetime -> session -> trackers (negate, cancel) -> sequences complete -> silences end -> journeys start
+ *   ring of ids -> reserved facts -> attributes -> session -> lifetime -> tallies -> trackers (negate, cancel) -> runs exit -> waits end -> sequences complete -> silences end -> journeys start
  */
+
+/** Of a trigger whose journeys take their own properties. */
+const NOTHING_CAPTURED = { capture: [], captureSession: false };
 
 export function emptyState(userId: string): UserState {
   return {
@@ -36,6 +42,7 @@ export function emptyState(userId: string): UserState {
     lastEventMs: 0,
     recentEventIds: [],
     trackers: {},
+    tallies: {},
     matches: [],
     ledger: [],
     entries: {},
@@ -58,16 +65,26 @@ export function onEvent(state: UserState, event: Event, nowMs: number, program: 
   turn.state.lastEventMs = nowMs;
   const atMs = occurredAtOf(event);
   if (reserved) applyReserved(turn, event, atMs);
+  if (turn.state.profile !== state.profile && turn.index.attributes.length > 0)
+    attributesChanged(turn, state.profile, triggerOf(event, NOTHING_CAPTURED, atMs, null), isHistory(event, atMs, nowMs, program));
   const type = turn.index.types.get(event.type);
   if (type !== undefined) {
+    if (reserved) event = answered(turn, event);
     const history = isHistory(event, atMs, nowMs, program);
     let session: SessionWindow | null = null;
     if (type.activity) {
       // The session before the lifetime: it asks for the last activity before this one.
+      const { sessions } = turn.state.lifetime;
       if (!history) session = recordActivity(turn, event, type, atMs);
+      const started = turn.index.types.get(SESSION_STARTED);
+      if (started !== undefined && turn.state.lifetime.sessions > sessions)
+        for (const use of started.triggers) triggered(turn, { ...event, type: SESSION_STARTED, properties: {} }, use, atMs, session, []);
       turn.state.lifetime = withActivity(turn.state.lifetime, event, atMs, history);
     }
+    if (type.tallies.length > 0) count(turn, event, type.tallies, atMs);
     if (type.trackers.length > 0) track(turn, event, type.trackers, atMs);
+    for (const journey of type.exits) exited(turn, journey);
+    for (const use of type.waits) awaited(turn, event, use);
     if (!history) {
       for (const journey of type.completes) completed(turn, event, journey);
       const silences: readonly Match[] = type.activity ? endSilences(turn, event) : [];
@@ -75,6 +92,15 @@ export function onEvent(state: UserState, event: Event, nowMs: number, program: 
     }
   }
   return finished(turn);
+}
+
+/** What is reported of a message says which one it was, as far as it is remembered: journey, step, key and occurrence. */
+function answered(turn: Turn, event: Event): Event {
+  const commandId = textOf(event, 'commandId');
+  const entry = commandId === null ? undefined : turn.state.ledger.find((other) => other.commandId === commandId);
+  if (entry === undefined) return event;
+  const { journey, step, key, occurrence } = entry;
+  return { ...event, properties: { ...event.properties, journey, step, key, occurrence } };
 }
 
 /** Fires one timer. One that the state no longer has (its match was negated in the same tick) changes nothing. */
@@ -103,7 +129,7 @@ export function onTimer(state: UserState, timer: Timer, nowMs: number, program: 
 }
 
 function turnOf(state: UserState, nowMs: number, program: Program): Turn {
-  return { state: { ...state }, nowMs, program, index: indexProgram(program), effects: null };
+  return { state: { ...state }, nowMs, program, index: indexProgram(program), grown: new Map(), effects: null };
 }
 
 function finished(turn: Turn): Step {

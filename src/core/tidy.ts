@@ -27,7 +27,10 @@ export function tidy(turn: Turn): void {
   tidyTrackers(turn, ends);
 
   if (state.ledger.some((entry) => isForgotten(turn, entry))) state.ledger = state.ledger.filter((entry) => !isForgotten(turn, entry));
-  if (state.ledger.length > 0) ends.push(Math.max(...state.ledger.map((e) => Math.max(e.expiresAtMs, e.atMs + turn.index.ledgerKeepMs))));
+  // What a run that waits holds on to has no end of its own: look again later.
+  const laterMs = nowMs + Math.max(program.maxEventAgeMs, 1);
+  const ledgerEnds = state.ledger.map((entry) => Math.max(entry.expiresAtMs, entry.atMs + turn.index.ledgerKeepMs));
+  if (ledgerEnds.length > 0) ends.push(Math.max(...ledgerEnds.map((endMs) => (endMs > nowMs ? endMs : laterMs))));
 
   const lasting = Object.entries(state.entries).filter(([name, atMs]) => entryEndMs(turn, name, atMs) > nowMs);
   if (lasting.length < Object.keys(state.entries).length) state.entries = Object.fromEntries(lasting);
@@ -53,6 +56,7 @@ export function isEmpty(state: UserState): boolean {
     isBare(state.profile) &&
     isBare(state.consent) &&
     isBare(state.trackers) &&
+    isBare(state.tallies) &&
     isBare(state.entries) &&
     lifetime.sessions === 0 &&
     lifetime.firstSeenAtMs === null &&

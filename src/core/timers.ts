@@ -6,10 +6,11 @@ export const TIDY_TIMER = 'tidy';
 
 /**
  * Made of journey and key, not of the occurrence: a silence that every event starts anew keeps its timer, and costs no index write. Together with its due
- * time it names one match, since two matches of one journey and key never share a deadline (of two triggers at one moment the later negates the earlier).
+ * time it names one match, since two matches of one journey and key never share a deadline (of two triggers at one moment the later negates the earlier). Runs at a step
+ * may share one: there the occurrence is part of it.
  */
-export function matchTimerId(match: Match): string {
-  return `match/${match.journey}/${match.key}`;
+export function matchTimerId({ journey, key, wait, occurrence }: Match): string {
+  return wait === null ? `match/${journey}/${key}` : `match/${journey}/${key}/${wait.step}/${occurrence}`;
 }
 
 /** Every timer of a user: the index of timers is exactly this, over all users. */

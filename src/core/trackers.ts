@@ -96,6 +96,7 @@ function makeRoom(lists: Readonly<Record<string, Moments>>, floorMs: number, lim
 
 function negate(turn: Turn, event: Event, use: TrackerUse, key: string, moment: Moment, failure: string | null): void {
   const negated = (match: Match): boolean =>
+    match.wait === null &&
     use.absences.has(match.journey) &&
     (use.tracker.key === null || match.key === key) &&
     moment.atMs < match.dueMs &&

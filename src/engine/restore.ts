@@ -10,6 +10,7 @@ const NO_PROGRESS_MS = 60_000;
 const RESTORE_FETCH_BYTES = 4 * 1024 * 1024;
 
 export interface RestoreInput extends ChangelogInput {
+  readonly oldestStateVersion: number;
   readonly partitions: number;
   readonly signal: AbortSignal;
 }
@@ -78,10 +79,12 @@ function stuck(input: RestoreInput, position: number, end: number, lastStableOff
 
 function checked(input: RestoreInput, row: PositionRow): PositionRow {
   const where = `${input.changelogTopic}-${input.partition}`;
-  if (row.stateVersion !== input.stateVersion) {
+  if (row.stateVersion > input.stateVersion || row.stateVersion < input.oldestStateVersion) {
+    const reads =
+      input.oldestStateVersion === input.stateVersion ? `has ${input.stateVersion}` : `reads ${input.oldestStateVersion} to ${input.stateVersion}`;
     const orElse = row.stateVersion > input.stateVersion ? 'a newer one' : 'start over with another --prefix';
     throw new FatalError(
-      `${where} was written with state version ${row.stateVersion}, this build has ${input.stateVersion}: run the build that wrote it, or ${orElse}`,
+      `${where} was written with state version ${row.stateVersion}, this build ${reads}: run the build that wrote it, or ${orElse}`,
     );
   }
   if (row.partitions !== input.partitions) {

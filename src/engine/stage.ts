@@ -13,8 +13,10 @@ export interface Stage {
   readonly changelogTopic: string;
   /** Tables of the store, beyond the engine's own `meta`. The first takes the changelog's rows as they are. */
   readonly tables: readonly string[];
-  /** Named in the position row; a changelog of another version is refused with a hint. */
+  /** Named in the position row; a changelog of a newer version is refused with a hint, and so is one that is older than `oldestStateVersion`. */
   readonly stateVersion: number;
+  /** Rows from this version on can be read. Default: `stateVersion` alone. */
+  readonly oldestStateVersion?: number;
   /**
    * Its tasks have work under way that a fence does not undo (a sender's calls). A partition that moves is then closed by its owner before another
    * member begins with it, at the price of a second generation. Default false: the new owner fences the old one at once.

@@ -142,11 +142,11 @@ export class Task {
 
   async #restore(store: PartitionStore, stageTask: StageTask): Promise<InputPosition> {
     const { log, stage, partition, partitions, clock, observer, groupId } = this.#options;
-    const { changelogTopic, inputTopic, stateVersion } = stage;
+    const { changelogTopic, inputTopic, stateVersion, oldestStateVersion = stateVersion } = stage;
     const signal = this.#abort.signal;
     const position = await restore({
       ...{ log, store, stageTask, partition, partitions, changelogTopic, stateVersion, clock, signal, observer },
-      ...{ rowTable: rowTable(stage), onStored: this.#onStored },
+      ...{ rowTable: rowTable(stage), oldestStateVersion, onStored: this.#onStored },
     });
     return startPosition({ log, groupId, inputTopic, partition, position, sleep: (ms) => this.#sleep(ms) });
   }

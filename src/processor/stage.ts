@@ -28,7 +28,9 @@ export interface ProcessorStageOptions {
 }
 
 /** Version of the user row and of what the position row means. */
-const STATE_VERSION = 2;
+const STATE_VERSION = 3;
+/** The oldest that `user-state-codec.ts` reads. */
+const OLDEST_STATE_VERSION = 2;
 
 /** The stage that runs the core: timeline in; commands, decisions and dead letters out; state in the changelog. */
 export function createProcessorStage(options: ProcessorStageOptions): Stage {
@@ -45,6 +47,7 @@ export function createProcessorStage(options: ProcessorStageOptions): Stage {
     changelogTopic: topics.state,
     tables: [USER_TABLE, TIMER_TABLE],
     stateVersion: STATE_VERSION,
+    oldestStateVersion: OLDEST_STATE_VERSION,
     createTask: (context) =>
       new ProcessorTask(
         {

@@ -25,9 +25,13 @@ export class RowInput {
   readonly #shared = new SharedText();
   readonly #uuid = Buffer.from('00000000-0000-0000-0000-000000000000');
 
-  /** Reads the tables, from behind the version. */
+  /** Of the row that is being read: what older rows do not have is not looked for. */
+  version = 0;
+
+  /** Reads the version and the tables. */
   begin(bytes: Buffer): void {
     this.#bytes = bytes;
+    this.version = bytes[0] ?? 0;
     this.#at = 1;
     this.#ms = 0;
     this.#offset = 0;

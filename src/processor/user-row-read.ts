@@ -24,6 +24,7 @@ export function readUserState(row: RowInput, userId: string): UserState {
   const profile = readByName(row, readScalar);
   const devices = readList(row, readDevice);
   const consent = readByName(row, readConsent);
+  const tallies = row.version >= 3 ? readByName(row, readTallied) : {};
   const lifetime = { sessions, firstSeenAtMs, lastActivityAtMs, lastActivityAppendedAtMs };
   return {
     userId,
@@ -35,6 +36,7 @@ export function readUserState(row: RowInput, userId: string): UserState {
     lastEventMs,
     recentEventIds,
     trackers,
+    tallies,
     matches,
     ledger,
     entries,
@@ -116,7 +118,8 @@ function readMatch(row: RowInput): Match {
   const occurrence = row.id();
   const trigger = readTrigger(row);
   const dueMs = row.time();
-  return { journey, key, occurrence, trigger, dueMs };
+  const wait = row.version >= 3 && row.some() ? { step: row.name(), sinceMs: row.time() } : null;
+  return { journey, key, occurrence, trigger, dueMs, wait };
 }
 
 function readTrigger(row: RowInput): Trigger {
@@ -143,6 +146,18 @@ function readScalar(row: RowInput): Scalar {
 
 function readTracked(row: RowInput): Readonly<Record<string, Moments>> {
   return readById(row, readMoments);
+}
+
+function readTallied(row: RowInput): Readonly<Record<string, readonly number[]>> {
+  return readById(row, readNumbers);
+}
+
+function readNumbers(row: RowInput): readonly number[] {
+  const length = row.list();
+  const numbers = new Array<number>(length);
+  for (let i = 0; i < length; i++) numbers[i] = row.long();
+  row.endList(length);
+  return numbers;
 }
 
 function readMoments(row: RowInput): Moments {

@@ -22,6 +22,7 @@ export function writeUserState(out: RowOutput, state: UserState): void {
   writeByName(out, state.profile, writeScalar);
   writeList(out, state.devices, writeDevice);
   writeByName(out, state.consent, writeConsent);
+  writeByName(out, state.tallies, writeTallied);
 }
 
 type Write<T> = (out: RowOutput, value: T) => void;
@@ -98,6 +99,10 @@ function writeMatch(out: RowOutput, match: Match): void {
   out.id(match.occurrence);
   writeTrigger(out, match.trigger);
   out.time(match.dueMs);
+  if (out.some(match.wait)) {
+    out.name(match.wait.step);
+    out.time(match.wait.sinceMs);
+  }
 }
 
 function writeTrigger(out: RowOutput, trigger: Trigger): void {
@@ -130,6 +135,16 @@ function writeScalar(out: RowOutput, value: Scalar): void {
 
 function writeTracked(out: RowOutput, keys: Readonly<Record<string, Moments>>): void {
   writeById(out, keys, writeMoments);
+}
+
+function writeTallied(out: RowOutput, keys: Readonly<Record<string, readonly number[]>>): void {
+  writeById(out, keys, writeNumbers);
+}
+
+function writeNumbers(out: RowOutput, numbers: readonly number[]): void {
+  const start = out.list();
+  for (let i = 0; i < numbers.length; i++) out.long(numbers[i]!);
+  out.endList(start, numbers.length);
 }
 
 function writeMoments(out: RowOutput, moments: Moments): void {

@@ -8,7 +8,8 @@ import { writeUserState } from './user-row-write.ts';
  * A user's row: a version byte, then Avro (`schemas/user-state/v<version>.avsc`). All older versions stay readable (but 1, which was never released); the newest is
  * written. The user's id is the row's key and not in its value. A change here is one of `STATE_VERSION` in `stage.ts` too.
  */
-const VERSION = 2;
+const VERSION = 3;
+const OLDEST_VERSION = 2;
 
 /** A row that this Lull cannot read: written by a newer one, or not a row. */
 export class UserStateFormatError extends Error {
@@ -30,11 +31,11 @@ export function encodeUserState(state: UserState): Buffer {
 /** @throws UserStateFormatError where the version is unknown, or the bytes are cut or damaged */
 export function decodeUserState(bytes: Buffer, userId: string): UserState {
   const version = bytes[0];
-  if (version !== VERSION)
+  if (version === undefined || version < OLDEST_VERSION || version > VERSION)
     throw new UserStateFormatError(
       version === undefined
         ? 'a user state of 0 bytes: the state topic holds something else'
-        : `a user state of version ${version}, this Lull reads ${VERSION}: run the version that wrote it, or ${version > VERSION ? 'a newer one' : 'start over with another --prefix'}`,
+        : `a user state of version ${version}, this Lull reads ${OLDEST_VERSION} to ${VERSION}: run the version that wrote it, or ${version > VERSION ? 'a newer one' : 'start over with another --prefix'}`,
     );
   try {
     row.begin(bytes);

@@ -3,14 +3,14 @@ import type { Place } from '../topology/source.ts';
 import type { Expected, Scenario } from './scenario.ts';
 import type { Output } from './simulation.ts';
 
-export type Outcome = 'sent' | 'rejected' | 'revoked' | 'waiting';
+export type Outcome = 'sent' | 'rejected' | 'revoked' | 'exited' | 'waiting';
 
 /** Something that came out, in the words of expectations. */
 export interface Got {
   readonly kind: Outcome;
   readonly atMs: number;
   readonly fields: Readonly<Record<string, string | null>>;
-  /** Of a rejection: what the failing check said. */
+  /** Of a rejection or an exit: what the failing check said. */
   readonly detail: string;
 }
 
@@ -43,9 +43,14 @@ function keyOf(output: Output, commandId: string): Record<string, string> {
 function fromDecision(decision: Decision, command: SendCommand | undefined): Got {
   const { journey, step, key, occurrence } = decision;
   const fields: Record<string, string | null> = { journey, step, ...(key === '' ? {} : { key }), occurrence };
-  if (decision.outcome === 'rejected') {
+  if (decision.outcome !== 'sent') {
     const failed = decision.checks.find((check) => !check.passed);
-    return { kind: 'rejected', atMs: decision.decidedAtMs, fields: { ...fields, reason: decision.reason }, detail: failed?.detail ?? '' };
+    return {
+      kind: decision.outcome,
+      atMs: decision.decidedAtMs,
+      fields: { ...fields, reason: decision.reason },
+      detail: failed?.detail ?? '',
+    };
   }
   if (command !== undefined) {
     fields['channel'] = command.channel;

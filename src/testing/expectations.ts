@@ -7,7 +7,7 @@ import type { Expected, ExpectedForm, Scenario, ScenarioForm, SentForm } from '.
 /** Reasons that the gate and the patterns give; a misspelt one would never come. */
 const REASONS: readonly string[] = [
   ...['goal', 'suppressed', 'expired', 'audience', 'consent', 'permission', 'no_device', 'duplicate', 'reentry', 'cap'],
-  ...['condition_error', 'render_error', 'limit'],
+  ...['condition_error', 'render_error', 'limit', 'exit', 'step_removed'],
 ];
 
 /** What a scenario expects, held against the journeys: names that do not exist are mistakes, not failures. */
@@ -30,8 +30,9 @@ export function readExpected(
   };
   const read = (kind: Expected['kind'], item: ExpectedForm, at: Path): void => {
     const journey = journeyAt(item.journey, [...at, 'journey']);
-    if (journey !== undefined && item.step !== undefined && item.step !== journey.send.name)
-      issues.push(source.issue([...at, 'step'], `\`${item.journey}\` has no step \`${item.step}\``, `its step is ${journey.send.name}`));
+    const steps = journey?.steps.map(({ name }) => name) ?? [];
+    if (journey !== undefined && item.step !== undefined && !steps.includes(item.step))
+      issues.push(source.issue([...at, 'step'], `\`${item.journey}\` has no step \`${item.step}\``, didYouMean(item.step, steps, 'steps')));
     if (kind === 'rejected' && item.reason !== undefined && !REASONS.includes(item.reason))
       issues.push(
         source.issue(
@@ -43,10 +44,11 @@ export function readExpected(
     expected.push({ kind, atMs: time(item.at), fields: fieldsOf(item), place: source.at(at) });
   };
 
-  const { sent, rejected, revoked, never } = form.expect;
+  const { sent, rejected, revoked, exited, never } = form.expect;
   sent?.forEach((item, i) => read('sent', item, [...path, 'expect', 'sent', i]));
   rejected?.forEach((item, i) => read('rejected', item, [...path, 'expect', 'rejected', i]));
   revoked?.forEach((item, i) => read('revoked', item, [...path, 'expect', 'revoked', i]));
+  exited?.forEach((item, i) => read('exited', item, [...path, 'expect', 'exited', i]));
   const absent = (never ?? []).map((journey, i) => {
     const at = [...path, 'expect', 'never', i];
     journeyAt(journey, at);

@@ -124,7 +124,12 @@ class ScenarioReader {
         const waiting = entry.waiting!.map((form, j) => {
           if (!this.#topology.program.journeys.some((journey) => journey.name === form.journey))
             this.issue([...path, 'waiting', j, 'journey'], `there is no journey \`${form.journey}\``, this.#journeyHint(form.journey));
-          return { journey: form.journey, key: form.key ?? null, untilMs: form.until === undefined ? null : this.#time(form.until) };
+          return {
+            journey: form.journey,
+            step: form.step ?? null,
+            key: form.key ?? null,
+            untilMs: form.until === undefined ? null : this.#time(form.until),
+          };
         });
         return [{ kind, atMs, expected: waiting, place: this.#source.at(path) }];
       }

@@ -65,12 +65,14 @@ function compareWaiting(expected: readonly Waiting[], matches: readonly Match[],
     const found = left.findIndex(
       (match) =>
         match.journey === waiting.journey &&
+        (waiting.step === null || match.wait?.step === waiting.step) &&
         (waiting.key === null || match.key === waiting.key) &&
         (waiting.untilMs === null || match.dueMs === waiting.untilMs),
     );
     if (found >= 0) left.splice(found, 1);
     else {
-      const fields = { journey: waiting.journey, ...(waiting.key === null ? {} : { key: waiting.key }) };
+      const { journey, step, key } = waiting;
+      const fields = { journey, ...(step === null ? {} : { step }), ...(key === null ? {} : { key }) };
       differences.push({
         kind: 'missing',
         place,
@@ -81,7 +83,8 @@ function compareWaiting(expected: readonly Waiting[], matches: readonly Match[],
     }
   }
   for (const match of left) {
-    const fields = { journey: match.journey, ...(match.key === '' ? {} : { key: match.key }) };
+    const { journey, wait, key } = match;
+    const fields = { journey, ...(wait === null ? {} : { step: wait.step }), ...(key === '' ? {} : { key }) };
     differences.push({
       kind: 'unexpected',
       place,

@@ -27,13 +27,15 @@ export type TimelineStep =
 
 export interface Waiting {
   readonly journey: string;
+  /** The wait where the run stands; null: not looked at. */
+  readonly step: string | null;
   readonly key: string | null;
   readonly untilMs: number | null;
 }
 
 /** A decision or a revocation that must come. Fields that are not there are not looked at. */
 export interface Expected {
-  readonly kind: 'sent' | 'rejected' | 'revoked';
+  readonly kind: 'sent' | 'rejected' | 'revoked' | 'exited';
   readonly atMs: number;
   readonly fields: Readonly<Record<string, string | null>>;
   readonly place: Place;
@@ -82,6 +84,7 @@ export interface ScenarioForm {
     readonly sent?: readonly SentForm[];
     readonly rejected?: readonly ExpectedForm[];
     readonly revoked?: readonly ExpectedForm[];
+    readonly exited?: readonly ExpectedForm[];
     readonly never?: readonly string[];
   };
 }
@@ -96,7 +99,7 @@ export interface EntryForm extends FactsForm {
   readonly imported?: boolean;
   readonly tick?: true;
   readonly down_for?: string;
-  readonly waiting?: readonly { readonly journey: string; readonly key?: string; readonly until?: string }[];
+  readonly waiting?: readonly { readonly journey: string; readonly step?: string; readonly key?: string; readonly until?: string }[];
 }
 
 export interface ExpectedForm {

@@ -3,7 +3,8 @@ import type { EventsFile, PropertyForm, TopologyFile } from './files.ts';
 import type { Issue } from './issue.ts';
 import type { Loaded } from './load.ts';
 
-export type ValueType = 'string' | 'long' | 'double' | 'boolean';
+/** `time`: milliseconds since the epoch in the log, a time in conditions. */
+export type ValueType = 'string' | 'long' | 'double' | 'boolean' | 'time';
 
 export interface Property {
   readonly type: ValueType;
@@ -59,6 +60,22 @@ export function readCatalogue(events: Loaded<EventsFile>): { catalogue: Catalogu
     catalogue.set(type, { type, activity: form?.activity ?? true, properties });
   }
   return { catalogue, issues };
+}
+
+/** The names of what a change of an attribute, and the coming of a date, trigger with. */
+export const attributeSignal = (attribute: string): string => `$attribute.${attribute}`;
+export const DATE_SIGNAL = '$date';
+
+/** What triggers beside events: it has properties too, which conditions and templates read. */
+export function withSignals(catalogue: Catalogue, profile: Properties | null): Catalogue {
+  const signals: CatalogueEvent[] = [...(profile ?? [])].map(([attribute, { type }]) => {
+    const value: Property = { type, optional: true };
+    const properties = new Map(Object.entries({ from: value, to: value }));
+    return { type: attributeSignal(attribute), activity: false, properties };
+  });
+  const date: Properties = new Map(Object.entries({ date: { type: 'time', optional: false }, years: { type: 'long', optional: false } }));
+  signals.push({ type: DATE_SIGNAL, activity: false, properties: date });
+  return new Map([...catalogue, ...signals.map((signal) => [signal.type, signal] as const)]);
 }
 
 /** The declared attributes of users; null where the topology declares none: then `user` is not checked. */

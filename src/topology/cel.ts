@@ -15,6 +15,8 @@ import type { View, ViewType } from './views.ts';
  * Where an expression stands decides what it may read:
  * - `event`: the event itself and params: it must mean the same whenever it is looked at (negations, cancellations, sums);
  * - `trigger`: the event in the moment it triggers: also `user` and `session` as they are then;
+ * - `started`: the start of a session: `user` and `session` as they are then;
+ * - `user`: the user's attributes alone;
  * - `session`: the end of a session: `session` is the one that ended;
  * - `send`: the moment of sending: `trigger` as captured, `user` and `session` as they are now.
  */
@@ -23,6 +25,8 @@ export type Place =
   /** `*`: any event, of which no property is known. */
   | { readonly kind: 'any_event' }
   | { readonly kind: 'trigger'; readonly eventType: string }
+  | { readonly kind: 'started' }
+  | { readonly kind: 'user' }
   | { readonly kind: 'session' }
   | { readonly kind: 'send'; readonly eventType: string | null };
 
@@ -102,6 +106,10 @@ export class Expressions {
         return [params];
       case 'trigger':
         return [{ name: 'event', type: views.events.get(place.eventType)!, from: (scope) => scope.event }, user, session, params];
+      case 'started':
+        return [user, session, params];
+      case 'user':
+        return [user, params];
       case 'session':
         return [{ name: 'session', type: views.session, from: (scope) => scope.trigger?.session ?? NO_SESSION }, user, params];
       case 'send': {

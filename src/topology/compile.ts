@@ -1,6 +1,6 @@
 import type { Journey, Program } from '../core/program.ts';
 import { canonicalText, hashOf } from './canonical.ts';
-import { readCatalogue, readProfile } from './catalogue.ts';
+import { readCatalogue, readProfile, withSignals } from './catalogue.ts';
 import type { Catalogue, Properties } from './catalogue.ts';
 import { Expressions } from './cel.ts';
 import type { TopologyFile } from './files.ts';
@@ -13,9 +13,12 @@ import type { Loaded, LoadedTopology } from './load.ts';
 import type { Params } from './params.ts';
 import { compileSettings } from './settings.ts';
 import type { Settings } from './settings.ts';
+import { allSteps } from './steps.ts';
 import { compileTemplate } from './templates.ts';
 import type { TemplateWorld } from './template-scope.ts';
 import type { Template } from './templates.ts';
+import { compileSegments } from './segments.ts';
+import { Tallies } from './tallies.ts';
 import { Trackers } from './trackers.ts';
 
 export interface CompileOptions {
@@ -61,7 +64,7 @@ export function compileTopology(folder: string, options: CompileOptions): Compil
   issues.push(...settingsIssues);
 
   const world = {
-    catalogue,
+    catalogue: withSignals(catalogue, profile),
     profile,
     params: loaded.params,
     sums: [...settings.sumTypes.keys()],
@@ -69,10 +72,22 @@ export function compileTopology(folder: string, options: CompileOptions): Compil
   };
   const { templates, brokenTemplates } = compileTemplates(loaded, world, issues);
   const trackers = new Trackers(settings.momentsPerKey);
-  const expressions = new Expressions(catalogue, profile, loaded.params, settings.sumTypes);
+  const tallies = new Tallies();
+  const expressions = new Expressions(world.catalogue, profile, loaded.params, settings.sumTypes);
   const journeys = compileJourneys(
     loaded,
-    { catalogue, settings, expressions, trackers, templates, brokenTemplates, templateWorld: world },
+    {
+      catalogue,
+      profile,
+      settings,
+      segments: compileSegments(topology, expressions, issues),
+      tallies,
+      expressions,
+      trackers,
+      templates,
+      brokenTemplates,
+      templateWorld: world,
+    },
     issues,
   );
   if (issues.some((issue) => issue.severity === 'error')) return broken(issues);
@@ -80,15 +95,22 @@ export function compileTopology(folder: string, options: CompileOptions): Compil
   issues.push(...unusedIssues(loaded, topology, settings));
 
   const canonical = canonicalText(loaded);
+  // What senders and devices report is no part of the catalogue.
+  const reported = trackers.all().flatMap(({ matches }) => matches.filter(({ type }) => type.startsWith('$')));
+  const asked = reported.map(({ type }) => ({ type, activity: false }));
   const program: Program = {
     name: loaded.name,
     hash: hashOf(canonical),
     app: options.app,
     sessionGapMs: settings.sessionGapMs,
     maxEventAgeMs: settings.maxEventAgeMs,
-    eventTypes: new Map([...catalogue].map(([type, { activity }]) => [type, { type, activity }])),
+    timeZone: settings.timeZone ?? 'UTC',
+    eventTypes: new Map(
+      [...[...catalogue.values()].map(({ type, activity }) => ({ type, activity })), ...asked].map((type) => [type.type, type]),
+    ),
     sums: settings.sums,
     trackers: trackers.all(),
+    tallies: tallies.all(),
     journeys,
     classes: settings.classes,
     categories: settings.categories,
@@ -125,7 +147,7 @@ function compileJourneys(loaded: LoadedTopology, world: JourneyWorld, issues: Is
 /** What is there and does nothing: often a name that was meant to be used. */
 function unusedIssues(loaded: LoadedTopology, topology: Loaded<TopologyFile>, settings: Settings): Issue[] {
   const issues: Issue[] = [];
-  const sends = loaded.journeys.flatMap(({ value }) => value.steps);
+  const sends = loaded.journeys.flatMap(({ value }) => allSteps(value.steps)).filter((step) => 'send' in step);
   for (const { source, value } of loaded.templates) {
     if (!sends.some((send) => send.template === value.name))
       issues.push(source.issue(['name'], `no journey uses the template \`${value.name}\``, null, 'warning'));

@@ -1,3 +1,4 @@
+import type { Scalar } from '../core/event.ts';
 import type { ParamValue } from './params.ts';
 
 /** The files' shapes once the schemas in `schemas/topology/` have accepted them and params are replaced. */
@@ -6,6 +7,8 @@ export interface TopologyFile {
   readonly params?: Readonly<Record<string, ParamValue>>;
   readonly session?: { readonly gap?: string; readonly sums?: Readonly<Record<string, { readonly on: string; readonly add: Expression }>> };
   readonly max_event_age?: string;
+  readonly time_zone?: string;
+  readonly segments?: Readonly<Record<string, { readonly when: ConditionForm; readonly description?: string }>>;
   readonly profile?: Readonly<Record<string, PropertyForm>>;
   readonly channels?: Readonly<Record<string, { readonly device?: boolean; readonly description?: string } | null>>;
   readonly categories?: Readonly<Record<string, { readonly default: 'in' | 'out'; readonly description?: string }>>;
@@ -60,7 +63,50 @@ export interface JourneyFile {
   readonly goal?: MatchersForm;
   readonly expires?: string;
   readonly reentry?: string;
-  readonly steps: readonly SendForm[];
+  readonly steps: readonly StepForm[];
+  /** Where runs go on that wait at a step which is no longer there. */
+  readonly moved?: Readonly<Record<string, string>>;
+}
+
+export type StepForm = SendForm | WaitForm | BranchForm | SplitForm | UpdateForm | ExitForm;
+
+export interface WaitForm {
+  readonly wait: string;
+  readonly for?: string;
+  readonly at?: string;
+  readonly until?: UntilForm | readonly UntilForm[];
+  readonly look_back?: 'trigger';
+  readonly then?: readonly StepForm[];
+  readonly else?: readonly StepForm[];
+}
+
+export type UntilForm =
+  | MatcherForm
+  | { readonly delivered: string }
+  | { readonly opened: string }
+  | { readonly clicked: string }
+  | { readonly dismissed: string };
+
+export interface BranchForm {
+  readonly branch: string;
+  readonly cases: readonly { readonly when: ConditionForm; readonly steps?: readonly StepForm[] }[];
+  readonly else?: readonly StepForm[];
+}
+
+export interface SplitForm {
+  readonly split: string;
+  readonly salt?: string;
+  /** `share` in percent. */
+  readonly arms: readonly { readonly name: string; readonly share: number; readonly steps?: readonly StepForm[] }[];
+}
+
+export interface UpdateForm {
+  readonly update: string;
+  readonly set: Readonly<Record<string, Expression>>;
+}
+
+export interface ExitForm {
+  readonly exit: string;
 }
 
 export interface OnForm {
@@ -75,6 +121,19 @@ export interface OnForm {
   };
   readonly sequence?: { readonly of: readonly SequenceElementForm[]; readonly within: string };
   readonly inactive?: { readonly after?: MatcherForm; readonly for: string };
+  readonly milestone?: { readonly of: MatcherForm; readonly at?: number | readonly number[]; readonly every?: number };
+  readonly streak?: {
+    readonly of: MatcherForm;
+    readonly days?: number | readonly number[];
+    readonly at_least?: number;
+    readonly breaks_at?: string;
+  };
+  readonly attribute?: { readonly of: string; readonly from?: Scalar; readonly to?: Scalar };
+  readonly segment?: { readonly entered?: string; readonly left?: string };
+  readonly date?: { readonly of: string; readonly before?: string; readonly after?: string; readonly at?: string };
+  readonly anniversary?: { readonly of: string; readonly at?: string };
+  readonly dormant?: { readonly for: string };
+  readonly session_started?: { readonly where?: ConditionForm } | null;
   readonly session_ended?: { readonly where?: ConditionForm; readonly delay?: string } | null;
 }
 

@@ -1,5 +1,5 @@
-import type { Journey, Pattern, Reentry } from '../core/program.ts';
-import type { Catalogue } from './catalogue.ts';
+import type { Attributes, Journey, JourneyStep, Pattern, Reentry } from '../core/program.ts';
+import type { Catalogue, Properties } from './catalogue.ts';
 import type { Expressions, Place } from './cel.ts';
 import { FileExpressions } from './conditions.ts';
 import { parseDuration } from './duration.ts';
@@ -9,20 +9,26 @@ import type { Loaded } from './load.ts';
 import { Matchers } from './matchers.ts';
 import type { CompiledMatcher } from './matchers.ts';
 import { compilePattern } from './patterns.ts';
-import { checkSend, compileSend } from './sends.ts';
 import type { Settings } from './settings.ts';
 import type { Source } from './source.ts';
+import { runMs, StepsCompiler } from './steps.ts';
+import { didYouMean } from './suggest.ts';
 import type { TemplateWorld } from './template-scope.ts';
 import type { Template } from './templates.ts';
+import type { Tallies } from './tallies.ts';
 import { keyOf } from './trackers.ts';
 import type { Trackers } from './trackers.ts';
 
 /** What a journey is compiled against. */
 export interface JourneyWorld {
   readonly catalogue: Catalogue;
+  readonly profile: Properties | null;
   readonly settings: Settings;
   readonly expressions: Expressions;
   readonly trackers: Trackers;
+  readonly tallies: Tallies;
+  /** Whether somebody with these attributes is in the segment. */
+  readonly segments: ReadonlyMap<string, (attributes: Attributes) => boolean>;
   readonly templates: ReadonlyMap<string, Template>;
   readonly brokenTemplates: ReadonlySet<string>;
   readonly templateWorld: TemplateWorld;
@@ -45,7 +51,6 @@ export function compileJourney(loaded: Loaded<JourneyFile>, world: JourneyWorld)
   const issues = expressions.issues;
 
   const keyed = new KeyCheck(source, value.key ?? null, world.catalogue, issues);
-  checkSend(loaded, world, issues);
   const used = compilePattern(loaded, world, expressions, matchers, keyed);
   if (used === null) return { journey: null, issues };
   const place: Place = { kind: 'send', eventType: used.eventType };
@@ -64,19 +69,21 @@ export function compileJourney(loaded: Loaded<JourneyFile>, world: JourneyWorld)
         'warning',
       ),
     );
-  const send = compileSend(loaded, used.eventType, world, expressions);
-  if (send === null || issues.some((issue) => issue.severity === 'error')) return { journey: null, issues };
+  const { steps, capture, captureSession } = new StepsCompiler(loaded, used, world, expressions, matchers, keyed).compile();
+  const moved = compileMoved(loaded, steps, issues);
+  if (issues.some((issue) => issue.severity === 'error')) return { journey: null, issues };
   const journey: Journey = {
     name: value.name,
     key: value.key === undefined ? null : keyOf(value.key),
     pattern: used.pattern,
-    capture: [...new Set([...expressions.capture, ...send.capture])].sort(),
-    captureSession: expressions.captureSession || send.captureSession,
+    capture: [...new Set([...expressions.capture, ...capture])].sort(),
+    captureSession: expressions.captureSession || captureSession,
     cancelOn,
     expiresAfterMs,
     audience,
     reentry: compileReentry(value.reentry ?? 'always'),
-    send: send.step,
+    steps,
+    moved,
   };
   return { journey, issues };
 }
@@ -98,10 +105,29 @@ function compileCancel(
       keyed.issues.push(source.issue(matcher.path, `\`${matcher.label}\` is what starts this journey: it would always cancel itself`));
     if (!matcher.perUser && !keyed.check([matcher])) return [];
     // Remembered as long as an event may still arrive late, and as long as the journey may still have to look.
-    const keepMs = Math.max(world.settings.maxEventAgeMs, 2 * used.waitMs);
+    const keepMs = Math.max(world.settings.maxEventAgeMs, 2 * (used.waitMs + runMs(value.steps)));
     const trackerId = world.trackers.add([matcher], matcher.perUser ? null : keyed.key, keepMs);
     return [{ trackerId, label: matcher.label, goal: field === 'goal' }];
   });
+}
+
+/** Steps that are gone, and the waits where their runs go on. */
+function compileMoved({ source, value }: Loaded<JourneyFile>, steps: readonly JourneyStep[], issues: Issue[]): ReadonlyMap<string, string> {
+  const moved = new Map(Object.entries(value.moved ?? {}));
+  const waits = steps.flatMap((step) => (step.kind === 'wait' ? [step.name] : []));
+  for (const [from, to] of moved) {
+    if (steps.some(({ name }) => name === from))
+      issues.push(source.issueAtKey(['moved', from], `\`${from}\` is still a step`, 'name here only steps that are gone'));
+    if (!waits.includes(to))
+      issues.push(
+        source.issue(
+          ['moved', from],
+          `there is no wait \`${to}\` for runs to go on at`,
+          didYouMean(to, waits, 'waits') ?? 'name a wait of this journey',
+        ),
+      );
+  }
+  return moved;
 }
 
 function compileReentry(text: string): Reentry {

@@ -4,25 +4,21 @@ import type { Scope, SendStep } from '../core/program.ts';
 import { personal } from './conditions.ts';
 import type { FileExpressions } from './conditions.ts';
 import { parseDuration } from './duration.ts';
-import type { JourneyFile, SendForm } from './files.ts';
+import type { SendForm } from './files.ts';
 import type { Issue } from './issue.ts';
 import type { JourneyWorld } from './journeys.ts';
-import type { Loaded } from './load.ts';
+import type { Path, Source } from './source.ts';
 import { didYouMean } from './suggest.ts';
 import { useTemplate } from './templates.ts';
 
 interface CompiledSend {
-  readonly step: SendStep;
+  readonly step: Omit<SendStep, 'next'>;
   readonly capture: ReadonlySet<string>;
   readonly captureSession: boolean;
 }
 
-/** What can be said of the send step whatever starts the journey, so that a wrong trigger hides nothing of it. */
-export function checkSend({ source, value }: Loaded<JourneyFile>, { settings }: JourneyWorld, issues: Issue[]): void {
-  const second = value.steps[1];
-  if (second !== undefined) issues.push(source.issue(['steps', 1], 'a journey has one step so far', 'make a second journey of it'));
-  const form = value.steps[0]!;
-  const path = ['steps', 0];
+/** What can be said of a send step whatever starts the journey, so that a wrong trigger hides nothing of it. */
+export function checkSend(source: Source, form: SendForm, path: Path, { settings }: JourneyWorld, issues: Issue[]): void {
   form.channels.forEach((channel, i) => {
     if (!settings.channels.has(channel))
       issues.push(
@@ -66,23 +62,25 @@ export function checkSend({ source, value }: Loaded<JourneyFile>, { settings }: 
     );
 }
 
-/** The journey's send step, `checkSend`ed before; null where it is wrong: the issue is kept. */
+/** A send step, `checkSend`ed before; null where it is wrong: the issue is kept. */
 export function compileSend(
-  { source, value }: Loaded<JourneyFile>,
+  source: Source,
+  form: SendForm,
+  path: Path,
   eventType: string | null,
   world: JourneyWorld,
   expressions: FileExpressions,
 ): CompiledSend | null {
   const { issues } = expressions;
   const before = issues.length;
-  const form = value.steps[0]!;
   const ttlMs = parseDuration(form.ttl) ?? 0;
 
-  const data = compileData(form, eventType, expressions);
-  const use = templateOf(source, form, eventType, world, expressions);
+  const data = compileData(form, path, eventType, expressions);
+  const use = templateOf(source, form, path, eventType, world, expressions);
   if (issues.slice(before).some((issue) => issue.severity === 'error')) return null;
   return {
     step: {
+      kind: 'send',
       name: form.send,
       channels: form.channels,
       class: form.class,
@@ -98,8 +96,9 @@ export function compileSend(
 }
 
 function templateOf(
-  source: Loaded<JourneyFile>['source'],
+  source: Source,
   form: SendForm,
+  path: Path,
   eventType: string | null,
   world: JourneyWorld,
   expressions: FileExpressions,
@@ -110,7 +109,7 @@ function templateOf(
     if (!world.brokenTemplates.has(form.template))
       expressions.issues.push(
         source.issue(
-          ['steps', 0, 'template'],
+          [...path, 'template'],
           `there is no template \`${form.template}\``,
           didYouMean(form.template, world.templates.keys(), 'templates') ?? `add templates/${form.template}.yaml`,
         ),
@@ -124,13 +123,13 @@ function templateOf(
 
 const DATA_TYPES = new Set(['string', 'int', 'double', 'bool', 'dyn', 'google.protobuf.Timestamp', 'google.protobuf.Duration']);
 
-function compileData(form: SendForm, eventType: string | null, expressions: FileExpressions): SendStep['data'] {
+function compileData(form: SendForm, path: Path, eventType: string | null, expressions: FileExpressions): SendStep['data'] {
   const entries = Object.entries(form.data ?? {}).flatMap(([name, text]) => {
-    const path = ['steps', 0, 'data', name];
-    const expression = expressions.expression(text, { kind: 'send', eventType }, path);
+    const at = [...path, 'data', name];
+    const expression = expressions.expression(text, { kind: 'send', eventType }, at);
     if (expression === null) return [];
     if (!DATA_TYPES.has(expression.type)) {
-      expressions.wrong(path, `\`${name}\` is a ${personal(expression.type)}: apps get texts`, 'name one value in it');
+      expressions.wrong(at, `\`${name}\` is a ${personal(expression.type)}: apps get texts`, 'name one value in it');
       return [];
     }
     return [{ name, evaluate: expression.evaluate }];

@@ -1,6 +1,7 @@
 import type { Cap, Limits, MessageClass, Program, SessionSum } from '../core/program.ts';
 import type { Event } from '../core/event.ts';
 import { emptyState } from '../core/step.ts';
+import { isZone } from '../core/zone.ts';
 import type { Catalogue } from './catalogue.ts';
 import { Expressions } from './cel.ts';
 import { parseDuration } from './duration.ts';
@@ -17,6 +18,8 @@ const DAY_MS = 86_400_000;
 export interface Settings {
   readonly sessionGapMs: number;
   readonly maxEventAgeMs: number;
+  /** null: not given. */
+  readonly timeZone: string | null;
   readonly sums: readonly SessionSum[];
   readonly sumTypes: ReadonlyMap<string, 'int' | 'double'>;
   readonly classes: ReadonlyMap<string, MessageClass>;
@@ -59,10 +62,15 @@ export function compileSettings(
     if (form.max === 0) issues.push(source.issue(['caps', name, 'max'], 'a cap of 0 lets nothing through', null, 'warning'));
     return { name, max: form.max, windowMs: durationOr(form.per, 0), category: form.category ?? null, channel: form.channel ?? null };
   });
+  if (value.time_zone !== undefined && !isZone(value.time_zone))
+    issues.push(
+      source.issue(['time_zone'], `there is no time zone \`${value.time_zone}\``, 'an IANA name such as Europe/Berlin, not an offset'),
+    );
   const given = value.limits ?? {};
   const settings: Settings = {
     sessionGapMs,
     maxEventAgeMs: durationOr(value.max_event_age, 7 * DAY_MS),
+    timeZone: value.time_zone ?? null,
     sums,
     sumTypes,
     classes: new Map(

@@ -25,9 +25,9 @@ function validatorOf(kind: FileKind): ValidateFunction {
 /** Everything in the file that does not have the shape of its kind. */
 export function shapeIssues(kind: FileKind, source: Source, value: unknown): Issue[] {
   const validate = validatorOf(kind);
-  if (validate(value)) return [];
+  const later = kind === 'journey' ? [...laterForms(source, value), ...stepForms(source, value, [])] : [];
+  if (validate(value) && later.length === 0) return [];
   const issues = new Map<string, Issue>();
-  const later = kind === 'journey' ? laterForms(source, value) : [];
   for (const { path, issue } of later) issues.set(path, issue);
   for (const error of validate.errors ?? []) {
     if (later.some(({ path }) => error.instancePath.startsWith(path))) continue;
@@ -40,35 +40,62 @@ export function shapeIssues(kind: FileKind, source: Source, value: unknown): Iss
   return [...issues.values()];
 }
 
-const LATER_STEPS = ['wait', 'branch', 'split', 'update', 'exit'];
-const LATER_PATTERNS = ['dormant', 'milestone', 'streak', 'date', 'anniversary', 'attribute', 'segment', 'item'];
+const LATER_PATTERNS = ['item'];
 
 /** What the language is to have and has not: said once, and not as a list of unknown keys. */
 function laterForms(source: Source, value: unknown): { readonly path: string; readonly issue: Issue }[] {
   if (!isRecord(value)) return [];
   const found: { readonly path: string; readonly issue: Issue }[] = [];
-  const steps = Array.isArray(value['steps']) ? (value['steps'] as readonly unknown[]) : [];
-  steps.forEach((step, i) => {
-    const verb = isRecord(step) && !('send' in step) ? LATER_STEPS.find((name) => name in step) : undefined;
-    if (verb === undefined) return;
-    const issue = source.issueAtKey(
-      ['steps', i, verb],
-      `\`${verb}\` steps do not exist yet`,
-      'so far, a journey has one step, and it is `send`',
-    );
-    found.push({ path: `/steps/${i}`, issue });
-  });
   const on = value['on'];
   const pattern = isRecord(on) ? LATER_PATTERNS.find((name) => name in on) : undefined;
   if (pattern !== undefined) {
     const issue = source.issueAtKey(
       ['on', pattern],
       `\`${pattern}\` patterns do not exist yet`,
-      'so far: event, count, absence, sequence, inactive, session_ended',
+      'that of interest in items comes with the items stage',
     );
     found.push({ path: '/on', issue });
   }
   return found;
+}
+
+/** What belongs to each kind of step: a schema that said so would answer a misspelt key with all that is possible elsewhere. */
+const STEP_KEYS: Readonly<Record<string, readonly string[]>> = {
+  send: ['channels', 'class', 'category', 'template', 'ttl', 'collapse_key', 'data'],
+  wait: ['for', 'at', 'until', 'look_back', 'then', 'else'],
+  branch: ['cases', 'else'],
+  split: ['arms', 'salt'],
+  update: ['set'],
+  exit: [],
+};
+
+/** Steps that are of no kind, of two, or have what belongs to another kind. */
+function stepForms(source: Source, value: unknown, path: Path): { readonly path: string; readonly issue: Issue }[] {
+  if (Array.isArray(value)) return (value as readonly unknown[]).flatMap((item, i) => stepForms(source, item, [...path, i]));
+  if (!isRecord(value)) return [];
+  const inner = ['steps', 'then', 'else', 'cases', 'arms'].flatMap((name) => stepForms(source, value[name], [...path, name]));
+  // A case and an arm contain steps and are none, like the journey itself.
+  const container = path.at(-2);
+  if (path.length === 0 || container === 'cases' || container === 'arms') return inner;
+  const kinds = Object.keys(STEP_KEYS).filter((kind) => kind in value);
+  const [kind] = kinds;
+  const here = `/${path.join('/')}`;
+  const possible = Object.keys(STEP_KEYS).join(', ');
+  const known = Object.values(STEP_KEYS).flat();
+  // A misspelt kind is told as what it is.
+  if (kind === undefined && Object.keys(value).some((key) => !known.includes(key))) return inner;
+  if (kind === undefined) return [{ path: here, issue: source.issue(path, 'a step of no kind', `one of ${possible}`) }];
+  if (kinds.length > 1)
+    return [{ path: here, issue: source.issue(path, `a step is one thing, this is ${kinds.join(' and ')}`, 'make a list of them') }];
+  const foreign = Object.keys(value).filter((key) => key !== kind && known.includes(key) && !STEP_KEYS[kind]!.includes(key));
+  const issues = foreign.map((key) => {
+    const owners = Object.keys(STEP_KEYS).filter((other) => STEP_KEYS[other]!.includes(key));
+    return {
+      path: `${here}/${key}`,
+      issue: source.issueAtKey([...path, key], `\`${key}\` does not belong to a \`${kind}\``, `it belongs to ${owners.join(', ')}`),
+    };
+  });
+  return [...issues, ...inner];
 }
 
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
@@ -83,6 +110,9 @@ function translate(source: Source, error: ErrorObject): Issue | null {
   const schema = error.parentSchema as Readonly<Record<string, unknown>>;
   const params = error.params as Readonly<Record<string, unknown>>;
   switch (error.keyword) {
+    case 'if':
+      // What the other branch misses is said by itself.
+      return null;
     case 'additionalProperties': {
       const key = String(params['additionalProperty']);
       const known = Object.keys((schema['properties'] as object | undefined) ?? {});

@@ -71,12 +71,18 @@ function fieldProblem(
 }
 
 function sessionProblem(owner: string, path: readonly string[], world: TemplateWorld): { message: string; hint: string | null } | null {
-  if (path[0] === 'counts') return fieldProblem(`${owner}.counts`, path.slice(1), world.catalogue.keys(), 'event type');
+  if (path[0] === 'counts')
+    return fieldProblem(
+      `${owner}.counts`,
+      path.slice(1),
+      [...world.catalogue.keys()].filter((type) => !type.startsWith('$')),
+      'event type',
+    );
   if (path[0] === 'sums') return fieldProblem(`${owner}.sums`, path.slice(1), world.sums, 'sum');
   return fieldProblem(owner, path, ['count', 'counts', 'sums'], 'property');
 }
 
-const SAMPLES = { string: 'sample', long: 1, double: 1.5, boolean: true } as const;
+const SAMPLES = { string: 'sample', long: 1, double: 1.5, boolean: true, time: 1_748_851_200_000 } as const;
 
 /** Values for a trial: everything that is always there, and nothing that may be missing. */
 export function sampleScope(readings: readonly LiquidRead[], properties: Properties, world: TemplateWorld): object {

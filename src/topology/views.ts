@@ -42,7 +42,7 @@ interface Getter extends Field {
 
 export type SessionLike = SessionWindow | SessionSnapshot;
 
-const CEL_TYPES = { string: 'string', long: 'int', double: 'double', boolean: 'bool' } as const;
+const CEL_TYPES = { string: 'string', long: 'int', double: 'double', boolean: 'bool', time: 'google.protobuf.Timestamp' } as const;
 export const TIMESTAMP = 'google.protobuf.Timestamp';
 export const DURATION = 'google.protobuf.Duration';
 
@@ -148,7 +148,23 @@ function viewType(name: string, label: string, getters: ReadonlyMap<string, Gett
 /** Numbers of the log become what the catalogue says they are. What is of another type is passed on as it is: CEL names the mismatch. */
 export function toCel(value: Scalar | undefined, type: ValueType): unknown {
   if (value === null || value === undefined) return undefined;
+  if (type === 'time') return typeof value === 'number' ? new Date(value) : value;
   return type === 'long' && typeof value === 'number' && Number.isSafeInteger(value) ? BigInt(value) : value;
+}
+
+/** The other way; undefined where it is no plain value. */
+export function fromCel(value: unknown): Scalar | undefined {
+  switch (typeof value) {
+    case 'bigint':
+      return Number(value);
+    case 'string':
+    case 'number':
+    case 'boolean':
+      return value;
+    default:
+      if (value === null) return null;
+      return value instanceof Date ? value.getTime() : undefined;
+  }
 }
 
 function propertyGetters(properties: Properties, of: (source: never) => Readonly<Record<string, Scalar>>): Map<string, Getter> {
@@ -165,7 +181,7 @@ function propertyGetters(properties: Properties, of: (source: never) => Readonly
 
 function countGetters(catalogue: Catalogue): Map<string, Getter> {
   const getters = new Map<string, Getter>();
-  for (const type of catalogue.keys())
+  for (const type of [...catalogue.keys()].filter((name) => !name.startsWith('$')))
     getters.set(
       type,
       field('int', (session: SessionLike | Empty) => BigInt(own(session.counts, type) ?? 0)),

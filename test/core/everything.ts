@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import type { Event, Properties } from '../../src/core/event.ts';
 import type { Program } from '../../src/core/program.ts';
-import { DAY, HOUR, MARKETING, MINUTE, PLAIN, journeyOf, programOf, trackerOf, type EventParts } from './support.ts';
+import { DAY, HOUR, MARKETING, MINUTE, PLAIN, START, journeyOf, programOf, sendOf, trackerOf, type EventParts } from './support.ts';
 
 const byCart = (event: Event): string | null => {
   const value = event.properties['cart'];
@@ -21,6 +21,11 @@ export const everything: Program = programOf({
     trackerOf('carts', ['cart'], { key: byCart, cap: 4, restrains: false }),
     trackerOf('buys', ['buy'], { key: byCart, cap: 4, restrains: false }),
   ],
+  tallies: [
+    { id: 'carts', of: 'events', on: { type: 'cart', where: null }, key: null },
+    { id: 'days', of: 'days', on: { type: 'view', where: null }, key: byCart },
+  ],
+  timeZone: 'Europe/Berlin',
   journeys: [
     journeyOf({
       name: 'abandoned',
@@ -65,6 +70,53 @@ export const everything: Program = programOf({
         links: [{ trackerId: 'buy', withoutId: null }],
       },
     }),
+    journeyOf({
+      name: 'series',
+      pattern: { kind: 'milestone', on: { type: 'cart', where: null }, tallyId: 'carts', isReached: (count) => count % 2 === 1 },
+      cancelOn: [{ trackerId: 'buy', label: 'bought', goal: true }],
+      reentry: { kind: 'every', intervalMs: DAY },
+      steps: [
+        sendOf({ name: 'first', next: 1 }),
+        {
+          ...{ kind: 'wait', name: 'answer', forMs: 2 * HOUR, atMinutes: null, fromTrigger: false, next: 2 },
+          until: [{ trackerId: 'any', by: 'key', next: 3 }],
+        },
+        { kind: 'wait', name: 'morning', forMs: HOUR, atMinutes: 9 * 60, fromTrigger: false, until: [], next: 3 },
+        { kind: 'branch', name: 'plan', cases: [{ when: ({ state }) => state.profile['plan'] === 'pro', next: 5 }], next: 4 },
+        { kind: 'update', name: 'mark', set: new Map([['plan', () => 'pro']]), next: 5 },
+        sendOf({ name: 'second', class: 'marketing', category: 'offers' }),
+      ],
+    }),
+    journeyOf({
+      name: 'streak',
+      key: byCart,
+      pattern: {
+        kind: 'streak',
+        on: { type: 'view', where: null },
+        tallyId: 'days',
+        isReached: (days) => days >= 2,
+        breaksAtMinutes: null,
+      },
+    }),
+    journeyOf({
+      name: 'breaks',
+      key: byCart,
+      pattern: {
+        kind: 'streak',
+        on: { type: 'view', where: null },
+        tallyId: 'days',
+        isReached: (days) => days >= 1,
+        breaksAtMinutes: 1_200,
+      },
+    }),
+    journeyOf({
+      name: 'upgraded',
+      pattern: { kind: 'attribute', attribute: 'plan', changed: (before, after) => before['plan'] !== after['plan'] },
+      capture: ['from', 'to'],
+      steps: [{ kind: 'wait', name: 'settle', forMs: HOUR, atMinutes: null, fromTrigger: false, until: [], next: 1 }, sendOf()],
+    }),
+    journeyOf({ name: 'ends', pattern: { kind: 'date', attribute: 'ends', offsetMs: -HOUR, atMinutes: null, yearly: false } }),
+    journeyOf({ name: 'yearly', pattern: { kind: 'date', attribute: 'ends', offsetMs: 0, atMinutes: 600, yearly: true } }),
     journeyOf({ name: 'dormant', pattern: { kind: 'inactive', since: null, forMs: 7 * DAY } }),
     journeyOf({
       name: 'browsed',
@@ -111,6 +163,9 @@ export function timelines(): fc.Arbitrary<Entry[]> {
     reserved('$consent', { category: 'offers', state: 'out', reason: 'bored' }),
     reserved('$consent', { category: 'offers', channel: 'log', state: 'in' }),
     reserved('$profile', { plan: 'pro', score: 0.5, vip: true, left: null }),
+    reserved('$profile', { plan: 'free', ends: START + 2 * DAY }),
+    reserved('$profile', { ends: START - 400 * DAY }),
+    reserved('$profile', { ends: 'soon', plan: null }),
   );
   const entry = fc.record({
     event: fc.oneof({ weight: 4, arbitrary: product }, { weight: 1, arbitrary: facts }),

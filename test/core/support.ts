@@ -35,12 +35,14 @@ export function programOf(
     app: 'lull',
     sessionGapMs: 30 * MINUTE,
     maxEventAgeMs: DAY,
+    timeZone: 'UTC',
     eventTypes: new Map<string, EventType>([
       ...activity.map((type) => [type, { type, activity: true }] as const),
       ...silent.map((type) => [type, { type, activity: false }] as const),
     ]),
     sums: [],
     trackers: [],
+    tallies: [],
     journeys: [],
     classes: new Map([
       ['plain', PLAIN],
@@ -58,9 +60,7 @@ export function programOf(
   };
 }
 
-export function journeyOf(
-  parts: Pick<Journey, 'name' | 'pattern'> & Partial<Omit<Journey, 'send'>> & { send?: Partial<SendStep> },
-): Journey {
+export function journeyOf(parts: Pick<Journey, 'name' | 'pattern'> & Partial<Journey> & { send?: Partial<SendStep> }): Journey {
   const { send, ...rest } = parts;
   return {
     key: null,
@@ -70,18 +70,25 @@ export function journeyOf(
     expiresAfterMs: null,
     audience: null,
     reentry: { kind: 'always' },
+    moved: new Map(),
+    steps: [sendOf(send)],
     ...rest,
-    send: {
-      name: 'send',
-      channels: ['log'],
-      class: 'plain',
-      category: null,
-      ttlMs: HOUR,
-      collapseKey: null,
-      render: null,
-      data: () => ({}),
-      ...send,
-    },
+  };
+}
+
+export function sendOf(parts: Partial<SendStep> = {}): SendStep {
+  return {
+    kind: 'send',
+    name: 'send',
+    channels: ['log'],
+    class: 'plain',
+    category: null,
+    ttlMs: HOUR,
+    collapseKey: null,
+    render: null,
+    data: () => ({}),
+    next: null,
+    ...parts,
   };
 }
 

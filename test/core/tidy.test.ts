@@ -6,10 +6,20 @@ import { everything, timelines } from './everything.ts';
 import { DAY, HOUR, START, UserLog, journeyOf, programOf, trackerOf } from './support.ts';
 
 describe('a user who never returns', () => {
+  it('keeps the timer of a date that comes again every year: it hangs on an attribute, which lasts as well', () => {
+    const log = new UserLog(everything);
+    log.event('$profile', 0, { properties: { ends: START - 400 * DAY }, imported: true });
+    for (let year = 0; year < 3; year++) log.tick(log.nextTimer()!.dueMs - START);
+    expect(log.state.matches.map(({ journey }) => journey)).toEqual(['yearly']);
+    log.event('$profile', log.nowMs - START, { properties: { ends: null } });
+    expect(log.state.matches).toEqual([]);
+  });
+
   it('leaves no window, no partial match and no timer, whatever was noticed and whatever kind it was', () => {
+    const program = { ...everything, journeys: everything.journeys.filter(({ name }) => name !== 'yearly') };
     fc.assert(
       fc.property(timelines(), (timeline) => {
-        const log = new UserLog(everything);
+        const log = new UserLog(program);
         for (const entry of timeline)
           if (entry.kind === 'tick') log.tick(entry.appendedAt);
           else log.event(entry.type, entry.appendedAt, entry.parts);

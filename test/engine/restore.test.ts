@@ -41,7 +41,19 @@ function run(changes: Partial<RestoreInput> = {}): Promise<PositionRow | undefin
   const clock = { nowMs: () => nowMs, monotonicMs: () => 0, at: () => () => undefined };
   const stageTask = countingStage('c').createTask({ partition: 0, partitions: 1, store, signal, clock, changed: () => undefined });
   return restore({
-    ...{ log, store, stageTask, partition: 0, partitions: 1, changelogTopic: 'c-state', rowTable: 'count', stateVersion: 1, clock, signal },
+    ...{
+      log,
+      store,
+      stageTask,
+      partition: 0,
+      partitions: 1,
+      changelogTopic: 'c-state',
+      rowTable: 'count',
+      stateVersion: 1,
+      oldestStateVersion: 1,
+      clock,
+      signal,
+    },
     observer: { ...silentObserver, note: (_, message) => notes.push(message), restored: (_, result) => (rows = result.rows) },
     onStored: () => undefined,
     ...changes,
@@ -187,6 +199,17 @@ describe('a restore', () => {
     };
     await expect(run({ log: { ...log, admin: log.admin, reader } })).rejects.toThrow(
       /c-state-0: restoring stopped at offset 0 of 1 .*open transaction/,
+    );
+  });
+
+  test('takes a position of an older version whose rows it reads, and no older one', async () => {
+    await write(POSITION_KEY, encodePosition({ ...ROW, stateVersion: 4 }));
+    expect(await run({ stateVersion: 5, oldestStateVersion: 4 })).toMatchObject({ stateVersion: 4 });
+    const older =
+      'was written with state version 4, this build reads 5 to 6: run the build that wrote it, or start over with another --prefix';
+    await expect(run({ stateVersion: 6, oldestStateVersion: 5 })).rejects.toThrow(older);
+    await expect(run({ stateVersion: 3, oldestStateVersion: 3 })).rejects.toThrow(
+      'this build has 3: run the build that wrote it, or a newer one',
     );
   });
 

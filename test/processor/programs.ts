@@ -10,11 +10,15 @@ function journey(name: string, pattern: Journey['pattern'], more: Partial<Journe
   return {
     ...{ name, pattern, key: null, capture: [], captureSession: true, cancelOn: [], expiresAfterMs: null, audience: null },
     reentry: { kind: 'always' },
-    send: {
-      ...{ name: 'remind', channels: ['push'], class: 'marketing', category: null, ttlMs: 60 * MINUTE, collapseKey: null },
-      render: () => ({ title: name, body: 'hello', url: null, image: null }),
-      data: () => ({}),
-    },
+    moved: new Map(),
+    steps: [
+      {
+        ...{ kind: 'send', name: 'remind', channels: ['push'], class: 'marketing', category: null, ttlMs: 60 * MINUTE, collapseKey: null },
+        render: () => ({ title: name, body: 'hello', url: null, image: null }),
+        data: () => ({}),
+        next: null,
+      },
+    ],
     ...more,
   };
 }
@@ -40,7 +44,17 @@ export function shopProgram(overrides: Partial<Program> = {}): Program {
     },
   ];
   return {
-    ...{ name: 'test', hash: 'h', app: 'test', sessionGapMs: 30 * MINUTE, maxEventAgeMs: 24 * 60 * MINUTE, sums: [], trackers },
+    ...{
+      name: 'test',
+      hash: 'h',
+      app: 'test',
+      sessionGapMs: 30 * MINUTE,
+      maxEventAgeMs: 24 * 60 * MINUTE,
+      sums: [],
+      trackers,
+      tallies: [],
+      timeZone: 'UTC',
+    },
     eventTypes: new Map(
       ['page_viewed', 'cart_item_added', 'purchase_completed', 'explode'].map((type) => [type, { type, activity: true }]),
     ),

@@ -4,8 +4,19 @@ import { parseType } from '../../src/avro/types.ts';
 import type { Scalar } from '../../src/core/event.ts';
 import type { Consent, Device, LedgerEntry, SessionSnapshot, UserState } from '../../src/core/state.ts';
 
-/** The published schema, as avsc compiles it. */
-export const rowType = parseType(readFileSync(path.join(import.meta.dirname, '../../schemas/user-state/v2.avsc'), 'utf8'));
+/** The published schemas, as avsc compiles them. */
+export const rowType = typeOf(3);
+const olderType = typeOf(2);
+
+function typeOf(version: number): ReturnType<typeof parseType> {
+  return parseType(readFileSync(path.join(import.meta.dirname, `../../schemas/user-state/v${version}.avsc`), 'utf8'));
+}
+
+/** The row as Lull wrote it before there were waits: what an older version does not have is not in it. */
+export function asVersion2(bytes: Buffer): Buffer {
+  const row = rowType.decode(bytes, 1).value as Row;
+  return Buffer.concat([Buffer.of(2), olderType.toBuffer(row)]);
+}
 
 /**
  * A row as avsc reads it, and a state as the schema's text says: what the reader and the writer of the processor are held to. Plain and slow, with fields in the
@@ -56,7 +67,7 @@ export function stateByAvsc(bytes: Buffer, userId: string): UserState {
       const lastAppendedAtMs = time(s.lastAppendedAtMs);
       return { ...window(s.window), opened, lastAppendedAtMs, closeTimerMs: time(s.closeTimerMs) };
     }),
-    matches: row.matches.map(({ journey, key, occurrence, trigger: t, dueMs }) => ({
+    matches: row.matches.map(({ journey, key, occurrence, trigger: t, dueMs, wait }) => ({
       ...{ journey: name(journey), key: id(key), occurrence: id(occurrence) },
       trigger: {
         ...{ topic: name(t.topic), partition: t.partition, offset: offset(t.offset), eventId: id(t.eventId), type: name(t.type) },
@@ -66,6 +77,7 @@ export function stateByAvsc(bytes: Buffer, userId: string): UserState {
         traceParent: maybe(t.traceParent, id),
       },
       dueMs: time(dueMs),
+      wait: maybe(wait, ({ step, sinceMs }) => ({ step: name(step), sinceMs: time(sinceMs) })),
     })),
     recentEventIds: hashes(row.recentEventIds),
     trackers: Object.fromEntries(
@@ -94,6 +106,9 @@ export function stateByAvsc(bytes: Buffer, userId: string): UserState {
       ...{ registeredAtMs: time(d.registeredAtMs), lastSeenAtMs: time(d.lastSeenAtMs), unreachableAtMs: maybe(d.unreachableAtMs, time) },
     })),
     consent: byName(row.consent, ({ state, atMs, reason }) => ({ state, atMs: time(atMs), reason: maybe(reason, id) })),
+    tallies: Object.fromEntries(
+      row.tallies.map((tally) => [name(tally.id), Object.fromEntries(tally.keys.map(({ key, numbers }) => [id(key), numbers]))]),
+    ),
   };
 }
 
@@ -162,8 +177,13 @@ interface Row {
     readonly occurrence: number;
     readonly trigger: TriggerRow;
     readonly dueMs: number;
+    readonly wait: { readonly step: number; readonly sinceMs: number } | null;
   }[];
   readonly recentEventIds: Buffer;
+  readonly tallies: readonly {
+    readonly id: number;
+    readonly keys: readonly { readonly key: number; readonly numbers: readonly number[] }[];
+  }[];
   readonly trackers: readonly {
     readonly id: number;
     readonly keys: readonly { readonly key: number; readonly moments: readonly number[] }[];

@@ -18,6 +18,7 @@ export function anyState(): fc.Arbitrary<UserState> {
     lastEventMs: time(),
     recentEventIds: fc.array(fc.oneof(fc.maxSafeNat(), fc.nat(), fc.constant(2 ** 52 - 1)), { maxLength: 100 }),
     trackers: record(record(moments())),
+    tallies: record(record(fc.array(fc.maxSafeInteger(), { maxLength: 8 }))),
     matches: fc.array(match(), { maxLength: 3 }),
     ledger: fc.array(ledgerEntry(), { maxLength: 3 }),
     entries: record(time()),
@@ -90,7 +91,8 @@ function match(): fc.Arbitrary<Match> {
     session: maybe(snapshot()),
     traceParent: maybe(text()),
   });
-  return plain({ journey: text(), key: text(), occurrence: text(), trigger, dueMs: time() });
+  const wait = maybe(plain({ step: text(), sinceMs: time() }));
+  return plain({ journey: text(), key: text(), occurrence: text(), trigger, dueMs: time(), wait });
 }
 
 function ledgerEntry(): fc.Arbitrary<LedgerEntry> {

@@ -232,7 +232,7 @@ ${expectation('{ at: 1h, tick: true },')} nobody } }] }
       'tests/all.yaml:19:33: error: there is no journey `man`',
       '    did you mean `main`?',
       'tests/all.yaml:19:83: error: `main` has no step `nte`',
-      '    its step is note',
+      '    did you mean `note`?',
       'tests/all.yaml:20:51: error: there is no reason `caps`',
       '    did you mean `cap`?',
     ]);

@@ -19,6 +19,7 @@ interface Case {
 }
 
 const ON_IDLE = '  inactive:\n    after: checkout_started\n    for: ${params.checkoutWait}\n';
+const DATA = '    data:\n      cartId: trigger.cartId';
 const WHERE = 'session.counts.product_viewed >= 2 && session.counts.cart_item_added == 0';
 
 const CASES: readonly Case[] = [
@@ -84,15 +85,177 @@ const CASES: readonly Case[] = [
   },
   {
     name: 'a pattern that is still to come',
-    edits: [[IDLE, '  inactive:', '  milestone:']],
+    edits: [[IDLE, ON_IDLE, '  item: { of: sku }\n']],
     says: [
-      'journeys/checkout_idle.yaml:7:3: error: `milestone` patterns do not exist yet\n    so far: event, count, absence, sequence, inactive, session_ended',
+      'journeys/checkout_idle.yaml:7:3: error: `item` patterns do not exist yet\n    that of interest in items comes with the items stage',
     ],
   },
   {
-    name: 'a step that is still to come',
-    edits: [[IDLE, '    data:\n      cartId: trigger.cartId', '  - wait: later\n    for: 1h']],
-    says: ['journeys/checkout_idle.yaml:25:5: error: `wait` steps do not exist yet\n    so far, a journey has one step, and it is `send`'],
+    name: 'a misspelt step',
+    edits: [[IDLE, DATA, `${DATA}\n  - whait: later\n    for: 1h`]],
+    says: ['journeys/checkout_idle.yaml:27:5: error: `whait` is not known here\n    did you mean `wait`?'],
+  },
+  {
+    name: 'a step of no kind',
+    edits: [[IDLE, DATA, `${DATA}\n  - for: 1h`]],
+    says: ['journeys/checkout_idle.yaml:27:5: error: a step of no kind\n    one of send, wait, branch, split, update, exit'],
+  },
+  {
+    name: 'a step of two kinds',
+    edits: [[IDLE, DATA, `${DATA}\n  - wait: later\n    for: 1h\n    exit: now`]],
+    says: ['journeys/checkout_idle.yaml:27:5: error: a step is one thing, this is wait and exit\n    make a list of them'],
+  },
+  {
+    name: 'what belongs to another step',
+    edits: [[IDLE, DATA, `${DATA}\n  - wait: later\n    for: 1h\n    channels: [fcm]\n  - exit: enough`]],
+    says: ['journeys/checkout_idle.yaml:29:5: error: `channels` does not belong to a `wait`\n    it belongs to send'],
+  },
+  {
+    name: 'a wait without an end',
+    edits: [[IDLE, DATA, `${DATA}\n  - wait: later\n  - exit: enough`]],
+    says: ['journeys/checkout_idle.yaml:27:5: error: a wait without an end\n    say `for` how long, or `at` which local time'],
+  },
+  {
+    name: 'a wait for nothing',
+    edits: [[IDLE, DATA, `${DATA}\n  - wait: later\n    for: 1h`]],
+    says: [
+      'journeys/checkout_idle.yaml:27:5: warning: nothing comes behind the wait `later`\n    a run that ends either way need not wait',
+    ],
+  },
+  {
+    name: 'a wait that is of no length',
+    edits: [[IDLE, DATA, `${DATA}\n  - wait: later\n    for: 0s\n  - exit: enough`]],
+    says: ['journeys/checkout_idle.yaml:28:10: error: `for` must be longer than nothing'],
+  },
+  {
+    name: 'steps for what nobody waits for',
+    edits: [[IDLE, DATA, `${DATA}\n  - wait: later\n    for: 1h\n    then: [{ exit: came }]`]],
+    says: [
+      'journeys/checkout_idle.yaml:29:11: error: `then` is for what comes of `until`\n    name the events, or put the steps behind the wait',
+    ],
+  },
+  {
+    name: 'a wait for an answer to what is not sent',
+    edits: [[IDLE, DATA, `${DATA}\n  - wait: later\n    for: 1h\n    until: { opened: nudg }\n    then: [{ exit: came }]`]],
+    says: ['journeys/checkout_idle.yaml:29:22: error: this journey sends no `nudg`\n    did you mean `nudge`?'],
+  },
+  {
+    name: 'a local time without a zone',
+    edits: [[IDLE, DATA, `${DATA}\n  - wait: later\n    at: "09:00"\n  - exit: enough`]],
+    says: [
+      'journeys/checkout_idle.yaml:28:9: error: a local time needs a zone\n    add `time_zone: Europe/Berlin` (an IANA name) to topology.yaml, for users of whom no zone is known',
+    ],
+  },
+  {
+    name: 'a local time that is none',
+    edits: [[IDLE, DATA, `${DATA}\n  - wait: later\n    at: 9am\n  - exit: enough`]],
+    says: ['journeys/checkout_idle.yaml:28:9: error: `at` must be a local time such as 09:00, in quotes, not `9am`'],
+  },
+  {
+    name: 'two steps of one name',
+    edits: [[IDLE, DATA, `${DATA}\n  - exit: nudge`]],
+    says: ['journeys/checkout_idle.yaml:27:11: error: there is another step `nudge` in this journey\n    give one of them another name'],
+  },
+  {
+    name: 'a step that no run comes to',
+    edits: [[IDLE, DATA, `${DATA}\n  - exit: enough\n  - update: mark\n    set: { country: trigger.cartId }`]],
+    says: ['journeys/checkout_idle.yaml:28:5: error: no run comes to this step\n    the steps before it all end or lead elsewhere'],
+  },
+  {
+    name: 'shares that do not make a hundred',
+    edits: [[IDLE, DATA, `${DATA}\n  - split: offer\n    arms: [{ name: a, share: 50 }, { name: b, share: 40 }]`]],
+    says: ['journeys/checkout_idle.yaml:28:11: error: the shares make 90 %, not 100'],
+  },
+  {
+    name: 'an attribute that is not declared',
+    edits: [[IDLE, DATA, `${DATA}\n  - update: mark\n    set: { contry: trigger.cartId }`]],
+    says: ['journeys/checkout_idle.yaml:28:20: error: users have no attribute `contry`\n    did you mean `country`?'],
+  },
+  {
+    name: 'an attribute of another type',
+    edits: [[IDLE, DATA, `${DATA}\n  - update: mark\n    set: { country: 1 + 1 }`]],
+    says: ['journeys/checkout_idle.yaml:28:21: error: `country` is a string, this is a long'],
+  },
+  {
+    name: 'a case that is neither true nor false',
+    edits: [[IDLE, DATA, `${DATA}\n  - branch: by\n    cases: [{ when: trigger.total }]\n  - exit: enough`]],
+    says: [
+      'journeys/checkout_idle.yaml:28:21: error: a condition is true or false, this is a double\n    compare it with something: == != < <= > >=',
+    ],
+  },
+  {
+    name: 'runs that are to go on nowhere',
+    edits: [[IDLE, 'steps:', 'moved: { old: later }\nsteps:']],
+    says: ['journeys/checkout_idle.yaml:17:15: error: there is no wait `later` for runs to go on at\n    name a wait of this journey'],
+  },
+  {
+    name: 'a step that is gone and there',
+    edits: [[IDLE, 'steps:', 'moved: { nudge: nudge }\nsteps:']],
+    says: [
+      'journeys/checkout_idle.yaml:17:10: error: `nudge` is still a step\n    name here only steps that are gone',
+      'journeys/checkout_idle.yaml:17:17: error: there is no wait `nudge` for runs to go on at\n    name a wait of this journey',
+    ],
+  },
+  {
+    name: 'a milestone of two kinds',
+    edits: [[IDLE, ON_IDLE, '  milestone: { of: checkout_started, at: 1, every: 2 }\n']],
+    says: ['journeys/checkout_idle.yaml:7:14: error: a milestone is `at` some numbers, or `every` so many\n    write one of the two'],
+  },
+  {
+    name: 'a streak of days in no zone',
+    edits: [[IDLE, ON_IDLE, '  streak: { of: checkout_started, days: 7 }\n']],
+    says: [
+      'journeys/checkout_idle.yaml:7:11: error: days need a zone\n    add `time_zone: Europe/Berlin` (an IANA name) to topology.yaml, for users of whom no zone is known',
+    ],
+  },
+  {
+    name: 'a streak of no length',
+    edits: [[IDLE, ON_IDLE, '  streak: { of: checkout_started, breaks_at: "19:00" }\n']],
+    says: ['journeys/checkout_idle.yaml:7:11: error: a streak has so many `days`, or `at_least` so many\n    write one of the two'],
+  },
+  {
+    name: 'a segment that is not there',
+    edits: [[IDLE, ON_IDLE, '  segment: { entered: vips }\n']],
+    says: ['journeys/checkout_idle.yaml:7:23: error: there is no segment `vips` in topology.yaml\n    add it under `segments`'],
+  },
+  {
+    name: 'a segment entered and left',
+    edits: [[IDLE, ON_IDLE, '  segment: { entered: vips, left: vips }\n']],
+    says: ['journeys/checkout_idle.yaml:7:12: error: a segment is `entered` or `left`\n    write one of the two'],
+  },
+  {
+    name: 'an attribute that nobody has',
+    edits: [[IDLE, ON_IDLE, '  attribute: { of: plan }\n']],
+    says: ['journeys/checkout_idle.yaml:7:20: error: users have no attribute `plan`\n    under `profile`: firstName, country, language'],
+  },
+  {
+    name: 'a date that is no time',
+    edits: [[IDLE, ON_IDLE, '  date: { of: country, before: 3d }\n']],
+    says: [
+      'journeys/checkout_idle.yaml:7:15: error: `country` is a string, and no time\n    declare it as `time` under `profile`: milliseconds since 1970',
+    ],
+  },
+  {
+    name: 'a date before and after',
+    edits: [[IDLE, ON_IDLE, '  date: { of: country, before: 3d, after: 1d }\n']],
+    says: [
+      'journeys/checkout_idle.yaml:7:15: error: `country` is a string, and no time\n    declare it as `time` under `profile`: milliseconds since 1970',
+    ],
+  },
+  {
+    name: 'a session that has a key',
+    edits: [[IDLE, ON_IDLE, '  session_started: {}\nkey: cartId\n']],
+    says: ['journeys/checkout_idle.yaml:8:6: error: the start of a session has no property to be told apart by\n    leave `key` away'],
+  },
+  {
+    name: 'a time zone that is an offset',
+    edits: [[TOPOLOGY, 'max_event_age: 7d', 'max_event_age: 7d\ntime_zone: "+02:00"']],
+    says: ['topology.yaml:35:12: error: there is no time zone `+02:00`\n    an IANA name such as Europe/Berlin, not an offset'],
+  },
+  {
+    name: 'a segment that asks for what is not known',
+    edits: [[TOPOLOGY, 'max_event_age: 7d', 'max_event_age: 7d\nsegments: { vips: { when: user.plan == "pro" } }']],
+    says: ['topology.yaml:35:32: error: `user` has no attribute `plan`\n    known: firstName, country, language'],
   },
   {
     name: 'an event that is not in the catalogue',
@@ -253,7 +416,7 @@ const CASES: readonly Case[] = [
     name: 'an event type that is no type',
     edits: [[EVENTS, 'qty: long', 'qty: int']],
     says: [
-      'events.yaml:21:80: error: `qty` must be one of string, long, double, boolean (with a ? behind it where it may be missing), not `int`\n    write `long`',
+      'events.yaml:21:80: error: `qty` must be one of string, long, double, boolean, time (with a ? behind it where it may be missing), not `int`\n    write `long`',
     ],
   },
   {

@@ -4,7 +4,7 @@ import { EvaluationError } from '../../src/core/program.ts';
 import type { Journey, Scope } from '../../src/core/program.ts';
 import type { SessionWindow, Trigger, UserState } from '../../src/core/state.ts';
 import { emptyState } from '../../src/core/step.ts';
-import { compileSmall, journeyWith } from './small.ts';
+import { compileSmall, journeyWith, sendOf } from './small.ts';
 
 const POSITION = { topic: 'timeline', partition: 0, offset: 7 };
 const WATCHED: Properties = { percent: 80, minutes: 41.5, show: 'Lull', live: false };
@@ -179,7 +179,7 @@ describe('data', () => {
       'topology.yaml': TOPOLOGY,
       'journeys/main.yaml': journeyWith().replace('{ show: trigger.show }', data),
     });
-    expect(program.journeys[0]!.send.data(scope())).toEqual({
+    expect(sendOf(program.journeys[0]!).data(scope())).toEqual({
       a: '80',
       b: '41.5',
       c: 'false',
@@ -191,6 +191,6 @@ describe('data', () => {
 
   it('that cannot be computed are an error of evaluation', () => {
     const { program } = compileSmall();
-    expect(() => program.journeys[0]!.send.data(scope({}))).toThrow(EvaluationError);
+    expect(() => sendOf(program.journeys[0]!).data(scope({}))).toThrow(EvaluationError);
   });
 });

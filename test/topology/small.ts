@@ -1,6 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import type { Journey, SendStep } from '../../src/core/program.ts';
 import { compileTopology } from '../../src/topology/compile.ts';
 import type { CompiledTopology, CompileOptions } from '../../src/topology/compile.ts';
 import { formatIssue } from '../../src/topology/issue.ts';
@@ -57,4 +58,11 @@ export function compileSmall(files: Files = {}, options: Partial<CompileOptions>
 /** A journey on `watched` with one more line. */
 export function journeyWith(...lines: readonly string[]): string {
   return [SMALL['journeys/main.yaml']!.trimEnd(), ...lines, ''].join('\n');
+}
+
+/** The journey's first message. */
+export function sendOf({ steps }: Journey): SendStep {
+  const send = steps.find((step) => step.kind === 'send');
+  if (send === undefined) throw new Error('the journey sends nothing');
+  return send;
 }

@@ -4,7 +4,7 @@ import type { Scope } from '../../src/core/program.ts';
 import type { Scalar } from '../../src/core/event.ts';
 import type { Trigger } from '../../src/core/state.ts';
 import { emptyState } from '../../src/core/step.ts';
-import { compileSmall, journeyWith } from './small.ts';
+import { compileSmall, journeyWith, sendOf } from './small.ts';
 
 const TEMPLATE = `
 name: note
@@ -46,7 +46,9 @@ const SEEN = { show: 'Lull & Co', percent: 80, minutes: 41.5 };
 
 describe('a template', () => {
   it('is rendered from the trigger, the user and the params, with fallbacks for what is missing', () => {
-    const { send, capture } = compile();
+    const journey = compile();
+    const send = sendOf(journey);
+    const { capture } = journey;
     expect(send.render!(scope(SEEN), 'en-GB', 'other')).toEqual({
       title: 'Lull & Co: 80 %',
       body: 'Hi there, 41.50 minutes',
@@ -58,7 +60,7 @@ describe('a template', () => {
   });
 
   it('says on a channel what is different there, and the rest as everywhere', () => {
-    const content = compile().send.render!(scope(SEEN), 'en', 'log');
+    const content = sendOf(compile()).render!(scope(SEEN), 'en', 'log');
     expect(content).toMatchObject({ title: 'Log: Lull & Co', body: 'Hi there, 41.50 minutes' });
   });
 
@@ -71,24 +73,24 @@ describe('a template', () => {
     [null, 'Lull & Co: 80 %'],
     ['', 'Lull & Co: 80 %'],
   ])('for the locale %s says %s', (locale, title) => {
-    expect(compile().send.render!(scope(SEEN), locale, 'other').title).toBe(title);
+    expect(sendOf(compile()).render!(scope(SEEN), locale, 'other').title).toBe(title);
   });
 
   it('knows counts and sums of what did not happen as 0', () => {
     const journey = compile();
     expect(journey.captureSession).toBe(true);
-    expect(journey.send.render!(scope(SEEN), 'de', 'other').body).toBe('0 gesehen, 0 Minuten');
+    expect(sendOf(journey).render!(scope(SEEN), 'de', 'other').body).toBe('0 gesehen, 0 Minuten');
   });
 
   it('that misses a value it needs is an error of evaluation, with its place', () => {
-    expect(() => compile().send.render!(scope({ show: 'Lull', percent: 1 }), 'en', 'other')).toThrow(EvaluationError);
-    expect(() => compile().send.render!(scope({ show: null, percent: 1, minutes: 1 }), 'en', 'other')).toThrow(
+    expect(() => sendOf(compile()).render!(scope({ show: 'Lull', percent: 1 }), 'en', 'other')).toThrow(EvaluationError);
+    expect(() => sendOf(compile()).render!(scope({ show: null, percent: 1, minutes: 1 }), 'en', 'other')).toThrow(
       new EvaluationError('templates/note.yaml:6:12: `trigger.show` may be missing'),
     );
   });
 
   it('is plain text: what a user wrote is neither escaped nor run', () => {
-    const { send } = compile();
+    const send = sendOf(compile());
     expect(send.render!(scope({ ...SEEN, show: '{{ user.nickname }} <b>' }), 'en', 'other').title).toBe('{{ user.nickname }} <b>: 80 %');
   });
 

@@ -86,9 +86,14 @@ function startOf({ pattern }: Journey): string {
     case 'event':
     case 'sequence':
     case 'count':
+    case 'milestone':
+    case 'streak':
       return pattern.on.type;
     case 'inactive':
       return pattern.since?.type ?? SESSION;
+    case 'attribute':
+    case 'date':
+      return '$profile';
     case 'session_ended':
       return SESSION;
   }

@@ -17,7 +17,7 @@ export function windowOf(id: string): NonNullable<UserState['session']> {
 
 export function matchDue(dueMs: number): UserState['matches'][number] {
   return {
-    ...{ journey: 'cart_abandoned', key: '', occurrence: 'e1', dueMs },
+    ...{ journey: 'cart_abandoned', key: '', occurrence: 'e1', dueMs, wait: null },
     trigger: { ...trigger, type: 'x', occurredAtMs: 1, appendedAtMs: 1, properties: {}, session: null, traceParent: null },
   };
 }

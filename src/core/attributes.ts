@@ -1,0 +1,73 @@
+import type { Turn } from './draft.ts';
+import type { Scalar } from './event.ts';
+import { own } from './own.ts';
+import { captured } from './patterns.ts';
+import type { Attributes, DatePattern, Journey } from './program.ts';
+import { zoneOf } from './reach.ts';
+import { begin } from './runs.ts';
+import type { Match, Trigger } from './state.ts';
+import { dayOf, instantOf, yearsLater } from './zone.ts';
+
+/**
+ * What hangs on a user's attributes: that one changes, that a condition on them (a segment) comes true or ends, and dates.
+ *
+ * A date is a fact: it counts also where it was imported, and a changed one moves what hangs on it. What has passed when it becomes known is left out.
+ */
+
+const MAX_YEARS = 200;
+
+/** Attributes are no longer what they were. `cause` is the event, or the step of a run, that changed them; `history`: an import, which starts nothing. */
+export function attributesChanged(turn: Turn, before: Attributes, cause: Trigger, history: boolean): void {
+  const after = turn.state.profile;
+  for (const journey of turn.index.attributes) {
+    const { pattern } = journey;
+    if (pattern.kind === 'date') {
+      if ((own(before, pattern.attribute) ?? null) !== (own(after, pattern.attribute) ?? null)) moveDate(turn, journey, pattern, cause);
+    } else if (pattern.kind === 'attribute' && !history && pattern.changed(before, after)) {
+      const { attribute } = pattern;
+      const values: Attributes = attribute === null ? {} : { from: own(before, attribute) ?? null, to: own(after, attribute) ?? null };
+      const trigger = { ...cause, properties: captured(withoutNulls(values), journey.capture) };
+      begin(turn, runOf(journey, cause.eventId, trigger, cause.occurredAtMs), journey, null);
+    }
+  }
+}
+
+/** A date has come: the next one of a yearly one. */
+export function dateCame(turn: Turn, journey: Journey, pattern: DatePattern, match: Match): void {
+  if (pattern.yearly) moveDate(turn, journey, pattern, match.trigger);
+}
+
+function moveDate(turn: Turn, journey: Journey, pattern: DatePattern, cause: Trigger): void {
+  const { state, nowMs } = turn;
+  const waiting = (match: Match): boolean => match.journey === journey.name && match.wait === null;
+  if (state.matches.some(waiting)) state.matches = state.matches.filter((match) => !waiting(match));
+  const value = own(state.profile, pattern.attribute);
+  if (!isDate(value)) return;
+  const zone = zoneOf(state, turn.program);
+  for (let years = 0; years <= (pattern.yearly ? MAX_YEARS : 0); years++) {
+    const dueMs = dueOf(pattern, zone, value, years);
+    // Of a yearly one the day itself is no anniversary of it.
+    if (dueMs <= nowMs || (pattern.yearly && years === 0)) continue;
+    const trigger = { ...cause, properties: captured({ date: value, years }, journey.capture) };
+    state.matches = [...state.matches, runOf(journey, pattern.yearly ? `${value}+${years}` : String(value), trigger, dueMs)];
+    return;
+  }
+}
+
+/** Milliseconds that a calendar can have: others would make a due time that no row can keep. */
+function isDate(value: Scalar | undefined): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 && value < 8.64e15 / 2;
+}
+
+function dueOf({ offsetMs, atMinutes }: DatePattern, zone: string, value: number, years: number): number {
+  const ms = (years === 0 ? value : yearsLater(zone, value, years)) + offsetMs;
+  return atMinutes === null ? ms : instantOf(zone, dayOf(zone, ms), atMinutes);
+}
+
+function runOf(journey: Journey, occurrence: string, trigger: Trigger, dueMs: number): Match {
+  return { journey: journey.name, key: '', occurrence, trigger, dueMs, wait: null };
+}
+
+function withoutNulls(attributes: Attributes): Attributes {
+  return Object.fromEntries(Object.entries(attributes).filter(([, value]) => value !== null));
+}

@@ -1,0 +1,185 @@
+import { attributesChanged } from './attributes.ts';
+import { bucketOf } from './bucket.ts';
+import { decideExit, decideUnevaluated } from './decisions.ts';
+import type { Turn } from './draft.ts';
+import type { Event } from './event.ts';
+import { setAttributes } from './facts.ts';
+import { cancelOf, decide } from './gate.ts';
+import { firstOther } from './moments.ts';
+import type { WaitUse } from './program-index.ts';
+import { EvaluationError } from './program.ts';
+import type { BranchStep, Journey, JourneyStep, SplitStep, UpdateStep, WaitStep } from './program.ts';
+import { zoneOf } from './reach.ts';
+import type { Match } from './state.ts';
+import { momentsOf } from './trackers.ts';
+import { nextInstantOf } from './zone.ts';
+
+/**
+ * Runs: what a journey does once its pattern has come true. A run goes from step to step until it waits, is over, or exits. It waits as a `Match`, with a deadline.
+ *
+ * - A wait counts from when the step before was done: from the pattern's own moment, from the decision about a message, from the end of the wait before.
+ * - A goal or a suppressor ends a run that waits at once; where the run comes to a message, the gate looks at all of the log.
+ * - Steps lie ahead of the ones that lead to them, so a run comes to an end.
+ */
+
+/** Begins a run: its pattern has come true at `match.dueMs`. `event` is the one that it came true with, where there is one. */
+export function begin(turn: Turn, match: Match, journey: Journey, event: Event | null): void {
+  goOn(turn, { run: match, journey, event, doneMs: match.dueMs, sinceMs: match.trigger.occurredAtMs }, 0);
+}
+
+/** The time of a wait is over. */
+export function waited(turn: Turn, run: Match, journey: Journey): void {
+  const step = stepOf(run, journey);
+  if (step === null) {
+    decideExit(turn, run, run.wait!.step, 'step_removed', `the journey has no wait \`${run.wait!.step}\` any more`);
+    return;
+  }
+  goOn(turn, { run, journey, event: null, doneMs: run.dueMs, sinceMs: run.dueMs }, step.next);
+}
+
+/** An event that may end a wait, after its moment is remembered. */
+export function awaited(turn: Turn, event: Event, { journey, trackerId }: WaitUse): void {
+  for (const run of turn.state.matches) {
+    if (run.journey !== journey.name || run.wait === null || !turn.state.matches.includes(run)) continue;
+    const step = stepOf(run, journey);
+    if (step?.until.some((until) => until.trackerId === trackerId) !== true) continue;
+    const next = endOf(turn, run, step, run.wait.sinceMs);
+    if (next === undefined) continue;
+    turn.state.matches = turn.state.matches.filter((other) => other !== run);
+    goOn(turn, { run, journey, event, doneMs: turn.nowMs, sinceMs: turn.nowMs }, next);
+  }
+}
+
+/** Ends the runs that wait where an event, whose moment is remembered, has reached the goal or made the journey pointless. */
+export function exited(turn: Turn, journey: Journey): void {
+  for (const run of turn.state.matches) {
+    if (run.journey !== journey.name || run.wait === null) continue;
+    if (exits(turn, run, journey, run.wait.step)) turn.state.matches = turn.state.matches.filter((other) => other !== run);
+  }
+}
+
+/** A run on its way: since when a wait counts, and from when on it looks for events. */
+interface Going {
+  readonly run: Match;
+  readonly journey: Journey;
+  readonly event: Event | null;
+  readonly doneMs: number;
+  readonly sinceMs: number;
+}
+
+function goOn(turn: Turn, from: Going, at: number | null): void {
+  const { run, journey, event } = from;
+  let { doneMs, sinceMs } = from;
+  let next = at;
+  while (next !== null) {
+    const step: JourneyStep = journey.steps[next]!;
+    switch (step.kind) {
+      case 'send':
+        // The message is due when the step before was done.
+        if (decide(turn, { ...run, dueMs: doneMs }, journey, step, event) === 'ended') return;
+        doneMs = sinceMs = turn.nowMs;
+        next = step.next;
+        break;
+      case 'wait': {
+        const overMs = doneMs + step.forMs;
+        const dueMs = step.atMinutes === null ? overMs : nextInstantOf(zoneOf(turn.state, turn.program), overMs, step.atMinutes);
+        const waiting = {
+          ...run,
+          dueMs,
+          wait: { step: step.name, sinceMs: step.fromTrigger ? run.trigger.occurredAtMs : sinceMs },
+        };
+        const end = enterWait(turn, waiting, journey, step);
+        if (end === 'waits') return;
+        doneMs = sinceMs = turn.nowMs;
+        next = end.next;
+        break;
+      }
+      case 'branch':
+        next = branch(turn, run, step, event);
+        break;
+      case 'split':
+        next = armOf(turn, step);
+        break;
+      case 'update':
+        update(turn, run, step, event);
+        next = step.next;
+        break;
+      case 'exit':
+        decideExit(turn, run, step.name, 'exit', '');
+        return;
+    }
+  }
+}
+
+/** Waits, ends for a reason that is in the log already, or finds that what it would wait for has come. */
+function enterWait(turn: Turn, run: Match, journey: Journey, step: WaitStep): 'waits' | { readonly next: number | null } {
+  if (exits(turn, run, journey, step.name)) return { next: null };
+  const next = endOf(turn, run, step, run.wait!.sinceMs);
+  if (next !== undefined) return { next };
+  const { matches } = turn.state;
+  const { matchesPerJourney } = turn.program.limits;
+  const mine = matches.filter((other) => other.journey === journey.name);
+  const dropped = mine.length < matchesPerJourney ? undefined : mine[0];
+  turn.state.matches = [...matches.filter((other) => other !== dropped), run];
+  if (dropped !== undefined) decideUnevaluated(turn, dropped, journey, `more than ${matchesPerJourney} of this journey wait`, 'limit');
+  return 'waits';
+}
+
+function exits(turn: Turn, run: Match, journey: Journey, step: string): boolean {
+  for (const goal of [true, false]) {
+    const detail = cancelOf(turn, run, journey, goal);
+    if (detail === null) continue;
+    decideExit(turn, run, step, goal ? 'goal' : 'suppressed', detail);
+    return true;
+  }
+  return false;
+}
+
+/** Where the run goes on because one of the events has come; undefined where none has. */
+function endOf(turn: Turn, run: Match, step: WaitStep, sinceMs: number): number | null | undefined {
+  for (const until of step.until) {
+    const tracker = turn.index.trackers.get(until.trackerId)!;
+    const moments = momentsOf(turn.state, tracker, until.by === 'key' ? run.key : run.occurrence);
+    if (firstOther(moments, sinceMs, run.trigger.offset) !== undefined) return until.next;
+  }
+  return undefined;
+}
+
+/** The wait where the run stands, or the one that an edit has put in its place. */
+function stepOf({ wait }: Match, journey: Journey): WaitStep | null {
+  const name = journey.moved.get(wait!.step) ?? wait!.step;
+  return journey.steps.find((step): step is WaitStep => step.kind === 'wait' && step.name === name) ?? null;
+}
+
+function branch(turn: Turn, run: Match, step: BranchStep, event: Event | null): number | null {
+  const scope = { event, trigger: run.trigger, state: turn.state, nowMs: turn.nowMs };
+  for (const { when, next } of step.cases) {
+    try {
+      if (when(scope)) return next;
+    } catch (error) {
+      if (!(error instanceof EvaluationError)) throw error;
+    }
+  }
+  return step.next;
+}
+
+function armOf({ state }: Turn, { salt, arms }: SplitStep): number | null {
+  const bucket = bucketOf(salt, state.userId);
+  return (arms.find(({ upTo }) => bucket < upTo) ?? arms.at(-1)!).next;
+}
+
+function update(turn: Turn, run: Match, step: UpdateStep, event: Event | null): void {
+  const scope = { event, trigger: run.trigger, state: turn.state, nowMs: turn.nowMs };
+  const values = [...step.set].flatMap(([name, valueOf]) => {
+    try {
+      return [[name, valueOf(scope)] as const];
+    } catch (error) {
+      if (error instanceof EvaluationError) return [];
+      throw error;
+    }
+  });
+  const before = turn.state.profile;
+  setAttributes(turn, Object.fromEntries(values));
+  // Not the event that the run came from: a second step may change the same attribute.
+  attributesChanged(turn, before, { ...run.trigger, eventId: `${run.occurrence}/${step.name}`, occurredAtMs: turn.nowMs }, false);
+}

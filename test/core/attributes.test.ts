@@ -1,0 +1,141 @@
+import { describe, expect, it } from 'vitest';
+import type { DatePattern, Journey, Program } from '../../src/core/program.ts';
+import { DAY, HOUR, START, UserLog, journeyOf, programOf, sendOf } from './support.ts';
+
+function dates(parts: Partial<DatePattern> = {}, more: Partial<Journey> = {}): Program {
+  const pattern: DatePattern = { kind: 'date', attribute: 'ends', offsetMs: 0, atMinutes: null, yearly: false, ...parts };
+  return programOf({ journeys: [journeyOf({ name: 'd', pattern, ...more })], timeZone: 'Europe/Berlin' });
+}
+
+const at = (text: string): number => Date.parse(text) - START;
+const ends = (log: UserLog, appendedAt: number, value: number | string | null, imported = false): void => {
+  log.event('$profile', appendedAt, { properties: { ends: typeof value === 'number' ? START + value : value }, imported });
+};
+
+describe('a date of an attribute', () => {
+  it('comes when it is there, or so long before or after', () => {
+    for (const [offsetMs, dueMs] of [
+      [0, 10 * DAY],
+      [-3 * DAY, 7 * DAY],
+      [2 * DAY, 12 * DAY],
+    ] as const) {
+      const log = new UserLog(dates({ offsetMs }));
+      ends(log, 0, 10 * DAY);
+      log.tick(dueMs - 1);
+      expect(log.outcomes).toEqual([]);
+      log.tick(dueMs);
+      log.tick(30 * DAY);
+      expect(log.outcomes).toEqual([`d ${START + 10 * DAY} sent`]);
+    }
+  });
+
+  it('moves with the attribute, and is gone with it', () => {
+    const log = new UserLog(dates({ offsetMs: -DAY }));
+    ends(log, 0, 5 * DAY);
+    ends(log, DAY, 8 * DAY);
+    log.tick(6 * DAY);
+    expect(log.outcomes).toEqual([]);
+    log.tick(7 * DAY);
+    expect(log.outcomes).toHaveLength(1);
+    ends(log, 7 * DAY, 20 * DAY);
+    ends(log, 8 * DAY, null);
+    log.tick(30 * DAY);
+    expect(log.outcomes).toHaveLength(1);
+    expect(log.state.matches).toEqual([]);
+  });
+
+  it('says nothing again where the same attribute is written again', () => {
+    const log = new UserLog(dates());
+    ends(log, 0, DAY);
+    log.tick(DAY);
+    ends(log, DAY, DAY);
+    log.event('$profile', DAY, { properties: { plan: 'pro' } });
+    log.tick(2 * DAY);
+    expect(log.outcomes).toHaveLength(1);
+  });
+
+  it('that has passed when it becomes known is left out, and so is what is no date', () => {
+    const log = new UserLog(dates());
+    for (const value of [-DAY, 0, 'tomorrow', 1.5, 9e15]) ends(log, 1, value);
+    expect(log.state.matches).toEqual([]);
+  });
+
+  it('counts also where it was imported: it is a fact', () => {
+    const log = new UserLog(dates());
+    ends(log, 0, DAY, true);
+    log.tick(DAY);
+    expect(log.outcomes).toHaveLength(1);
+  });
+
+  it('may be at a local time of its day, also on one with a change of clocks', () => {
+    const log = new UserLog(dates({ offsetMs: -DAY, atMinutes: 9 * 60 }));
+    ends(log, 0, at('2025-10-27T15:00:00+01:00'));
+    log.tick(at('2025-10-26T09:00:00+01:00') - 1);
+    expect(log.outcomes).toEqual([]);
+    log.tick(at('2025-10-26T09:00:00+01:00'));
+    expect(log.outcomes).toHaveLength(1);
+  });
+
+  it('may come again every year, each time once', () => {
+    const log = new UserLog(dates({ yearly: true }));
+    ends(log, 0, at('2024-02-29T10:00:00+01:00'), true);
+    for (const day of ['2026-02-28', '2027-02-28', '2028-02-29']) {
+      log.tick(at(`${day}T10:00:00+01:00`) - 1);
+      const before = log.commands.length;
+      log.tick(at(`${day}T10:00:00+01:00`));
+      expect(log.commands.length).toBe(before + 1);
+    }
+  });
+});
+
+describe('a change of an attribute', () => {
+  const changes = (parts: Partial<Journey> = {}): Program =>
+    programOf({
+      journeys: [
+        journeyOf({
+          name: 'c',
+          capture: ['from', 'to'],
+          pattern: {
+            ...{ kind: 'attribute', attribute: 'plan' },
+            changed: (before, after) => before['plan'] === 'free' && after['plan'] === 'pro',
+          },
+          steps: [{ kind: 'wait', name: 'w', forMs: HOUR, atMinutes: null, fromTrigger: false, until: [], next: 1 }, sendOf()],
+          ...parts,
+        }),
+      ],
+    });
+  const plan = (log: UserLog, appendedAt: number, value: string | null, imported = false): void => {
+    log.event('$profile', appendedAt, { properties: { plan: value }, imported });
+  };
+
+  it('is noticed where it is the one that was asked for, with what was before', () => {
+    const log = new UserLog(changes());
+    plan(log, 0, 'pro');
+    plan(log, 1, 'free');
+    expect(log.state.matches).toEqual([]);
+    plan(log, 2, 'pro');
+    expect(log.state.matches[0]?.trigger.properties).toEqual({ from: 'free', to: 'pro' });
+    plan(log, 3, 'pro');
+    expect(log.state.matches).toHaveLength(1);
+  });
+
+  it('starts nothing where it was imported', () => {
+    const log = new UserLog(changes());
+    plan(log, 0, 'free', true);
+    plan(log, 1, 'pro', true);
+    expect(log.state.matches).toEqual([]);
+  });
+
+  it('is noticed also where a step of a journey has made it', () => {
+    const set = new Map([['plan', () => 'pro']]);
+    const program = changes();
+    const updating = journeyOf({
+      ...{ name: 'u', pattern: { kind: 'event', on: { type: 'a', where: null } } },
+      steps: [{ kind: 'update', name: 'up', set, next: null }],
+    });
+    const log = new UserLog({ ...program, journeys: [...program.journeys, updating] });
+    plan(log, 0, 'free');
+    log.event('a', 1, { id: 'e' });
+    expect(log.state.matches.map(({ occurrence }) => occurrence)).toEqual(['e/up']);
+  });
+});

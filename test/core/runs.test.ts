@@ -1,0 +1,302 @@
+import { describe, expect, it } from 'vitest';
+import { BUCKETS, bucketOf } from '../../src/core/bucket.ts';
+import { EvaluationError, type Journey, type JourneyStep, type Program, type WaitStep } from '../../src/core/program.ts';
+import { DAY, HOUR, MINUTE, UserLog, journeyOf, programOf, sendOf, trackerOf } from './support.ts';
+
+function waitOf(name: string, forMs: number, parts: Partial<WaitStep> = {}): WaitStep {
+  return { kind: 'wait', name, forMs, atMinutes: null, until: [], fromTrigger: false, next: null, ...parts };
+}
+
+const occurrence = (event: { readonly properties: Readonly<Record<string, unknown>> }): string | null => {
+  const value = event.properties['occurrence'];
+  return typeof value === 'string' ? value : null;
+};
+
+/** On `a`, with what the steps of a test need. */
+function journeys(steps: readonly JourneyStep[], parts: Partial<Journey> = {}, more: Partial<Program> = {}): Program {
+  const on = { type: 'a', where: null };
+  return programOf({
+    activity: ['a', 'b', 'c', 'x'],
+    silent: ['$opened'],
+    trackers: [
+      trackerOf('b', ['b'], { restrains: false }),
+      trackerOf('c', ['c'], { restrains: false }),
+      trackerOf('x', ['x']),
+      trackerOf('opened', ['$opened'], { key: occurrence, restrains: false }),
+    ],
+    journeys: [journeyOf({ name: 'j', pattern: { kind: 'event', on }, steps, ...parts })],
+    ...more,
+  });
+}
+
+const stepsOf = (log: UserLog): string[] =>
+  log.decisions.map(({ step, outcome, reason }) => `${step} ${outcome === 'sent' ? outcome : reason}`);
+const waitsOf = (log: UserLog): string[] => log.state.matches.map(({ wait }) => wait?.step ?? '');
+
+describe('a run', () => {
+  it('goes from message to message, each wait counting from when the one before was decided', () => {
+    const log = new UserLog(
+      journeys([sendOf({ name: 'first', next: 1 }), waitOf('w', DAY, { next: 2 }), sendOf({ name: 'second', next: null })]),
+    );
+    log.event('a', 0);
+    expect(stepsOf(log)).toEqual(['first sent']);
+    expect(waitsOf(log)).toEqual(['w']);
+    log.tick(DAY - 1);
+    expect(stepsOf(log)).toEqual(['first sent']);
+    log.tick(DAY);
+    expect(stepsOf(log)).toEqual(['first sent', 'second sent']);
+    expect(log.state.matches).toEqual([]);
+    expect(new Set(log.commands.map(({ commandId }) => commandId)).size).toBe(2);
+  });
+
+  it('that was late waits from then on, and does not send everything at once', () => {
+    const log = new UserLog(
+      journeys([
+        waitOf('w', HOUR, { next: 1 }),
+        sendOf({ name: 'first', next: 2 }),
+        waitOf('v', HOUR, { next: 3 }),
+        sendOf({ name: 'second' }),
+      ]),
+    );
+    log.event('a', 0);
+    log.tick(5 * HOUR);
+    expect(stepsOf(log)).toEqual(['first sent']);
+    log.tick(6 * HOUR);
+    expect(stepsOf(log)).toEqual(['first sent', 'second sent']);
+  });
+
+  it('adds waits up to the millisecond where nothing lies between', () => {
+    const log = new UserLog(journeys([waitOf('w', HOUR, { next: 1 }), waitOf('v', HOUR, { next: 2 }), sendOf()]));
+    log.event('a', 0);
+    log.tick(HOUR + MINUTE);
+    log.tick(2 * HOUR);
+    expect(log.decisions[0]).toMatchObject({ dueAtMs: log.decisions[0]!.decidedAtMs });
+  });
+
+  it('goes one way where what it waits for comes, and another where it does not', () => {
+    const until = [{ trackerId: 'b', by: 'key', next: 1 }] as const;
+    const steps = [waitOf('w', HOUR, { until, next: 2 }), sendOf({ name: 'came' }), sendOf({ name: 'over' })];
+    const came = new UserLog(journeys(steps));
+    came.event('a', 0);
+    came.event('b', HOUR - 1);
+    expect(stepsOf(came)).toEqual(['came sent']);
+    came.tick(2 * HOUR);
+    expect(stepsOf(came)).toEqual(['came sent']);
+
+    const over = new UserLog(journeys(steps));
+    over.event('a', 0);
+    over.tick(HOUR);
+    over.event('b', HOUR);
+    expect(stepsOf(over)).toEqual(['over sent']);
+  });
+
+  it('sees what came between its trigger and the wait, and what was appended before its trigger', () => {
+    const steps = [waitOf('w', HOUR, { until: [{ trackerId: 'b', by: 'key', next: 1 }] }), sendOf({ name: 'came' })];
+    const log = new UserLog(journeys(steps));
+    log.event('b', 10, { at: 8 });
+    log.event('a', 12, { at: 5 });
+    expect(stepsOf(log)).toEqual(['came sent']);
+    const earlier = new UserLog(journeys(steps));
+    earlier.event('b', 10, { at: 3 });
+    earlier.event('a', 12, { at: 5 });
+    expect(waitsOf(earlier)).toEqual(['w']);
+  });
+
+  it('looks back to the step before, or to the trigger where it says so', () => {
+    const of = (fromTrigger: boolean): UserLog => {
+      const until = [{ trackerId: 'b', by: 'key', next: 2 }] as const;
+      const log = new UserLog(
+        journeys([waitOf('v', HOUR, { next: 1 }), waitOf('w', HOUR, { until, fromTrigger, next: null }), sendOf({ name: 'came' })]),
+      );
+      log.event('a', 0);
+      log.event('b', MINUTE);
+      log.tick(HOUR);
+      return log;
+    };
+    expect(waitsOf(of(false))).toEqual(['w']);
+    expect(stepsOf(of(true))).toEqual(['came sent']);
+  });
+
+  it('waits for the answer to its own message, not to that of another run', () => {
+    const until = [{ trackerId: 'opened', by: 'occurrence', next: 2 }] as const;
+    const log = new UserLog(
+      journeys([
+        sendOf({ name: 'push', next: 1 }),
+        waitOf('w', DAY, { until, next: 3 }),
+        sendOf({ name: 'thanks' }),
+        sendOf({ name: 'email' }),
+      ]),
+    );
+    log.event('a', 0);
+    log.event('a', MINUTE);
+    expect(waitsOf(log)).toEqual(['w', 'w']);
+    log.event('$opened', 2 * MINUTE, { properties: { commandId: log.commands[1]!.commandId } });
+    expect(stepsOf(log)).toEqual(['push sent', 'push sent', 'thanks sent']);
+    log.tick(DAY);
+    expect(stepsOf(log)).toEqual(['push sent', 'push sent', 'thanks sent', 'email sent']);
+  });
+
+  it('ends at once where it waits and its goal is reached', () => {
+    const cancelOn = [{ trackerId: 'x', label: 'bought', goal: true }];
+    const log = new UserLog(journeys([sendOf({ next: 1 }), waitOf('w', DAY, { next: 2 }), sendOf({ name: 'second' })], { cancelOn }));
+    log.event('a', 0);
+    log.event('x', HOUR);
+    expect(log.state.matches).toEqual([]);
+    expect(log.decisions.map(({ step, outcome, reason }) => [step, outcome, reason])).toEqual([
+      ['send', 'sent', 'sent'],
+      ['w', 'exited', 'goal'],
+    ]);
+    log.tick(2 * DAY);
+    expect(log.commands).toHaveLength(1);
+  });
+
+  it('does not begin to wait where its goal was reached before', () => {
+    const cancelOn = [{ trackerId: 'x', label: 'bought', goal: true }];
+    const log = new UserLog(journeys([waitOf('w', DAY, { next: 1 }), sendOf()], { cancelOn }));
+    log.event('x', 10, { at: 8 });
+    log.event('a', 12, { at: 5 });
+    expect(log.state.matches).toEqual([]);
+    expect(stepsOf(log)).toEqual(['w goal']);
+  });
+
+  it('goes on behind a message that may not go out, and ends where the whole journey is pointless', () => {
+    const steps = [
+      sendOf({ name: 'first', class: 'marketing', category: 'offers', next: 1 }),
+      waitOf('w', HOUR, { next: 2 }),
+      sendOf({ name: 'second' }),
+    ];
+    const out = new UserLog(journeys(steps));
+    out.event('$consent', 0, { properties: { category: 'offers', state: 'out' } });
+    out.event('a', 1);
+    out.tick(1 + HOUR);
+    expect(stepsOf(out)).toEqual(['first consent', 'second sent']);
+
+    const nobody = new UserLog(journeys(steps, { audience: () => false }));
+    nobody.event('a', 1);
+    nobody.tick(1 + HOUR);
+    expect(stepsOf(nobody)).toEqual(['first audience']);
+  });
+
+  it('enters once, where its journey says so, and still sends all of its messages', () => {
+    const steps = [sendOf({ name: 'first', next: 1 }), waitOf('w', HOUR, { next: 2 }), sendOf({ name: 'second' })];
+    const log = new UserLog(journeys(steps, { reentry: { kind: 'once' } }));
+    log.event('a', 0);
+    log.event('a', 1);
+    log.tick(DAY);
+    expect(stepsOf(log)).toEqual(['first sent', 'first reentry', 'second sent']);
+  });
+
+  it('remembers its own messages as long as it runs', () => {
+    const steps = [sendOf({ name: 'first', next: 1 }), waitOf('w', 30 * DAY, { next: 2 }), sendOf({ name: 'second' })];
+    const log = new UserLog(journeys(steps, { reentry: { kind: 'every', intervalMs: 60 * DAY } }));
+    log.event('a', 0);
+    for (let day = 1; day <= 29; day++) log.tick(day * DAY);
+    expect(log.state.ledger).toHaveLength(1);
+    log.tick(30 * DAY);
+    expect(stepsOf(log)).toEqual(['first sent', 'second sent']);
+    log.tick(90 * DAY);
+    expect(log.state.ledger).toEqual([]);
+  });
+
+  it('takes the first case that holds; one that cannot be evaluated does not', () => {
+    const fails = (): boolean => {
+      throw new EvaluationError('missing');
+    };
+    const plan =
+      (name: string) =>
+      ({ state }: { readonly state: UserLog['state'] }) =>
+        state.profile['plan'] === name;
+    const cases = [
+      { when: fails, next: 1 },
+      { when: plan('pro'), next: 2 },
+    ];
+    const steps: JourneyStep[] = [
+      { kind: 'branch', name: 'plan', cases, next: 3 },
+      sendOf({ name: 'never' }),
+      sendOf({ name: 'pro' }),
+      sendOf({ name: 'other' }),
+    ];
+    const log = new UserLog(journeys(steps));
+    log.event('a', 0);
+    log.event('$profile', 1, { properties: { plan: 'pro' } });
+    log.event('a', 2);
+    expect(stepsOf(log)).toEqual(['other sent', 'pro sent']);
+  });
+
+  it('sets attributes, but for those that cannot be computed', () => {
+    const fails = (): string => {
+      throw new EvaluationError('missing');
+    };
+    const set = new Map([
+      ['stage', () => 'nudged'],
+      ['lost', fails],
+    ]);
+    const log = new UserLog(journeys([{ kind: 'update', name: 'mark', set, next: null }]));
+    log.event('$profile', 0, { properties: { lost: 'kept' } });
+    log.event('a', 1);
+    expect(log.state.profile).toEqual({ lost: 'kept', stage: 'nudged' });
+  });
+
+  it('says where it exits', () => {
+    const log = new UserLog(journeys([{ kind: 'exit', name: 'enough' }]));
+    log.event('a', 0);
+    expect(log.decisions).toMatchObject([{ step: 'enough', outcome: 'exited', reason: 'exit' }]);
+  });
+
+  it('goes on at another wait where an edit has removed its own, and else ends with a reason', () => {
+    const before = journeys([waitOf('old', DAY, { next: 1 }), sendOf({ name: 'old_send' })]);
+    const log = new UserLog(before);
+    log.event('a', 0);
+    const moved = new Map([['old', 'new']]);
+    log.program = journeys(
+      [
+        waitOf('new', HOUR, { until: [{ trackerId: 'b', by: 'key', next: 1 }], next: 2 }),
+        sendOf({ name: 'came' }),
+        sendOf({ name: 'over' }),
+      ],
+      { moved },
+    );
+    const other = new UserLog(before);
+    other.event('a', 0);
+    other.program = journeys([waitOf('new', HOUR, { next: 1 }), sendOf()]);
+    log.event('b', MINUTE);
+    expect(stepsOf(log)).toEqual(['came sent']);
+    other.tick(DAY);
+    expect(stepsOf(other)).toEqual(['old step_removed']);
+  });
+
+  it('drops the oldest of too many that wait, with a decision', () => {
+    const program = journeys([waitOf('w', DAY)]);
+    const log = new UserLog({ ...program, limits: { ...program.limits, matchesPerJourney: 2 } });
+    for (let i = 0; i < 3; i++) log.event('a', i, { id: `a${i}` });
+    expect(log.state.matches.map(({ occurrence: id }) => id)).toEqual(['a1', 'a2']);
+    expect(stepsOf(log)).toEqual(['w limit']);
+  });
+});
+
+describe('a split', () => {
+  it('divides users by its shares, always in the same way, and growing the first arm only adds to it', () => {
+    const users = Array.from({ length: 4_000 }, (_, i) => `user-${i}`);
+    const inFirst = (share: number): Set<string> => new Set(users.filter((user) => bucketOf('salt', user) < share * BUCKETS));
+    const [small, large] = [inFirst(0.1), inFirst(0.3)];
+    expect(small.size / users.length).toBeGreaterThan(0.07);
+    expect(small.size / users.length).toBeLessThan(0.13);
+    expect([...small].every((user) => large.has(user))).toBe(true);
+    const both = users.filter((user) => bucketOf('salt', user) < 5_000 && bucketOf('other', user) < 5_000);
+    expect(both.length / users.length).toBeGreaterThan(0.2);
+    expect(both.length / users.length).toBeLessThan(0.3);
+  });
+
+  it('sends a user down one arm', () => {
+    const arms = [
+      { name: 'a', upTo: 5_000, next: 1 },
+      { name: 'b', upTo: BUCKETS, next: 2 },
+    ];
+    const steps: JourneyStep[] = [{ kind: 'split', name: 's', salt: 'x', arms }, sendOf({ name: 'a' }), sendOf({ name: 'b' })];
+    for (let i = 0; i < 20; i++) {
+      const log = new UserLog(journeys(steps), `user-${i}`);
+      log.event('a', 0);
+      expect(stepsOf(log)).toEqual([`${bucketOf('x', `user-${i}`) < 5_000 ? 'a' : 'b'} sent`]);
+    }
+  });
+});

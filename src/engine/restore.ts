@@ -81,7 +81,9 @@ function checked(input: RestoreInput, row: PositionRow): PositionRow {
   const where = `${input.changelogTopic}-${input.partition}`;
   if (row.stateVersion > input.stateVersion || row.stateVersion < input.oldestStateVersion) {
     const reads =
-      input.oldestStateVersion === input.stateVersion ? `has ${input.stateVersion}` : `reads ${input.oldestStateVersion} to ${input.stateVersion}`;
+      input.oldestStateVersion === input.stateVersion
+        ? `has ${input.stateVersion}`
+        : `reads ${input.oldestStateVersion} to ${input.stateVersion}`;
     const orElse = row.stateVersion > input.stateVersion ? 'a newer one' : 'start over with another --prefix';
     throw new FatalError(
       `${where} was written with state version ${row.stateVersion}, this build ${reads}: run the build that wrote it, or ${orElse}`,

@@ -24,7 +24,9 @@ import { nextInstantOf } from './zone.ts';
 
 /** Begins a run: its pattern has come true at `match.dueMs`. `event` is the one that it came true with, where there is one. */
 export function begin(turn: Turn, match: Match, journey: Journey, event: Event | null): void {
-  goOn(turn, { run: match, journey, event, doneMs: match.dueMs, sinceMs: match.trigger.occurredAtMs }, 0);
+  // Begun by its own trigger, it sees what came behind that, though it may have reached us before.
+  const sinceMs = event === null ? match.dueMs : match.trigger.occurredAtMs;
+  goOn(turn, { run: match, journey, event, doneMs: match.dueMs, sinceMs }, 0);
 }
 
 /** The time of a wait is over. */
@@ -77,7 +79,8 @@ function goOn(turn: Turn, from: Going, at: number | null): void {
       case 'send':
         // The message is due when the step before was done.
         if (decide(turn, { ...run, dueMs: doneMs }, journey, step, event) === 'ended') return;
-        doneMs = sinceMs = turn.nowMs;
+        doneMs = turn.nowMs;
+        if (event === null) sinceMs = turn.nowMs;
         next = step.next;
         break;
       case 'wait': {

@@ -13,6 +13,10 @@ import { factEvents } from './facts.ts';
 import type { FactsForm, Scenario, ScenarioForm, ScenariosFile, TimelineStep } from './scenario.ts';
 import type { AppendedEvent } from './simulation.ts';
 
+/** What a device reports of a message. */
+const ANSWERS = ['delivered', 'opened', 'clicked', 'dismissed'] as const;
+type Answer = (typeof ANSWERS)[number];
+
 /** A Monday morning, far from any change of clocks. */
 const START = '2025-06-02T09:00:00Z';
 const USER = 'user-1';
@@ -100,13 +104,17 @@ class ScenarioReader {
 
   #entry(i: number, atMs: number, path: Path): TimelineStep[] {
     const entry = this.#form.timeline[i]!;
-    const kinds = (['event', 'profile', 'devices', 'consent', 'tick', 'down_for', 'waiting'] as const).filter(
+    const kinds = (['event', 'profile', 'devices', 'consent', 'tick', 'down_for', 'waiting', ...ANSWERS] as const).filter(
       (kind) => entry[kind] !== undefined,
     );
     const kind = kinds[0];
     if (kind === undefined || kinds.length > 1) {
       const what = kind === undefined ? 'nothing happens here' : `several things happen here: ${kinds.join(', ')}`;
-      this.issue(path, what, 'one of event, profile, devices, consent, tick, down_for, waiting; each has its own entry');
+      this.issue(
+        path,
+        what,
+        `one of event, profile, devices, consent, ${ANSWERS.join(', ')}, tick, down_for, waiting; each has its own entry`,
+      );
       return [];
     }
     if (kind !== 'event') {
@@ -116,6 +124,11 @@ class ScenarioReader {
     switch (kind) {
       case 'event':
         return this.#event(i, atMs, path);
+      case 'delivered':
+      case 'opened':
+      case 'clicked':
+      case 'dismissed':
+        return this.#answer(kind, entry[kind]!, entry.journey, atMs, path);
       case 'tick':
         return [{ kind, atMs }];
       case 'down_for':
@@ -141,7 +154,8 @@ class ScenarioReader {
   #event(i: number, atMs: number, path: Path): TimelineStep[] {
     const entry = this.#form.timeline[i]!;
     const type = entry.event!;
-    const properties = { ...this.#file.defaults?.events?.[type], ...entry.with };
+    const given = { ...this.#file.defaults?.events?.[type], ...entry.with };
+    const properties = this.#times(given, this.#topology.catalogue.get(type)?.properties);
     const event: AppendedEvent = {
       eventId: entry.id ?? this.#nextId(type),
       userId: this.#userId,
@@ -154,6 +168,32 @@ class ScenarioReader {
     if (isReserved(type)) this.#checkReserved(event, [...path, 'event']);
     else this.#checkProperties(type, properties, path);
     return [{ kind: 'append', atMs, event, place: this.#source.at(path) }];
+  }
+
+  /** What the user does with the message that this step sent last. */
+  #answer(verb: Answer, step: string, journey: string | undefined, atMs: number, path: Path): TimelineStep[] {
+    const senders = this.#topology.program.journeys.filter(
+      ({ name, steps }) =>
+        (journey === undefined || name === journey) && steps.some(({ kind, name: own }) => kind === 'send' && own === step),
+    );
+    const [sender] = senders;
+    if (sender === undefined || senders.length > 1) {
+      const names = senders.map(({ name }) => name);
+      if (sender === undefined) this.issue([...path, verb], `no journey sends \`${step}\``);
+      else this.issue([...path, verb], `several journeys send \`${step}\`: ${names.join(', ')}`, 'say which one beside it: `journey: ...`');
+      return [];
+    }
+    return [
+      {
+        kind: 'answer',
+        atMs,
+        type: `$${verb}`,
+        eventId: this.#nextId(`$${verb}`),
+        journey: sender.name,
+        step,
+        place: this.#source.at(path),
+      },
+    ];
   }
 
   /** In production it would be a dead letter: no scenario is about that. */
@@ -192,12 +232,26 @@ class ScenarioReader {
 
   #facts(facts: FactsForm, atMs: number, path: Path): TimelineStep[] {
     const place = this.#source.at(path);
-    return factEvents(facts).map(({ type, properties }) => ({
+    const profile = this.#times(facts.profile ?? {}, this.#topology.profile ?? undefined);
+    return factEvents(facts.profile === undefined ? facts : { ...facts, profile }).map(({ type, properties }) => ({
       kind: 'append',
       atMs,
       place,
       event: { eventId: this.#nextId(type), userId: this.#userId, type, occurredAtMs: atMs, sentAtMs: null, properties, imported: false },
     }));
+  }
+
+  /** What is a time may be written as one: from the start (`10d`), or as a date. */
+  #times(values: Properties, types: ReadonlyMap<string, { readonly type: string }> | undefined): Properties {
+    return Object.fromEntries(
+      Object.entries(values).map(([name, value]) => {
+        if (types?.get(name)?.type !== 'time' || typeof value !== 'string') return [name, value];
+        const isFromStart = parseDuration(value.replace(/^-/, '')) !== undefined;
+        const ms = isFromStart ? this.#time(value) : Date.parse(value);
+        // What is neither is left as it is, and found out below.
+        return [name, Number.isNaN(ms) ? value : ms];
+      }),
+    );
   }
 
   #time(text: string): number {
@@ -225,6 +279,7 @@ class ScenarioReader {
 function fits(value: string | number | boolean, type: string): boolean {
   switch (type) {
     case 'long':
+    case 'time':
       return Number.isSafeInteger(value);
     case 'double':
       return typeof value === 'number';

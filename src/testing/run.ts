@@ -3,8 +3,8 @@ import type { Match } from '../core/state.ts';
 import type { Place } from '../topology/source.ts';
 import { compare, gotFrom } from './compare.ts';
 import type { Difference, Got } from './compare.ts';
-import type { Scenario, Waiting } from './scenario.ts';
-import { Simulation } from './simulation.ts';
+import type { Scenario, TimelineStep, Waiting } from './scenario.ts';
+import { Simulation, type AppendedEvent, type Output } from './simulation.ts';
 
 export interface ScenarioResult {
   readonly scenario: Scenario;
@@ -23,6 +23,14 @@ export function runScenario(scenario: Scenario, program: Program): ScenarioResul
       case 'append':
         simulation.append(step.event, step.atMs);
         break;
+      case 'answer': {
+        // What is due in its very moment is decided behind it, as with any event.
+        simulation.passTo(step.atMs - 1);
+        const event = answerOf(step, simulation.output, scenario.userId);
+        if (event === null) differences.push(unanswerable(step));
+        else simulation.append(event, step.atMs);
+        break;
+      }
       case 'tick':
         simulation.passTo(step.atMs);
         break;
@@ -40,6 +48,22 @@ export function runScenario(scenario: Scenario, program: Program): ScenarioResul
   const got = gotFrom(simulation.output);
   differences.push(...compare(scenario, got));
   return { scenario, passed: differences.length === 0, differences, got };
+}
+
+/** null where the step has sent nothing so far. */
+export function answerOf(step: AnswerStep, output: Output, userId: string): AppendedEvent | null {
+  const command = output.commands.findLast(({ journey, step: sent }) => journey === step.journey && sent === step.step);
+  if (command === undefined) return null;
+  const [device] = command.devices;
+  const properties = { commandId: command.commandId, ...(device === undefined ? {} : { deviceId: device.deviceId }) };
+  const { eventId, type, atMs } = step;
+  return { eventId, userId, type, occurredAtMs: atMs, sentAtMs: null, properties, imported: false };
+}
+
+export type AnswerStep = Extract<TimelineStep, { readonly kind: 'answer' }>;
+
+function unanswerable({ place, atMs, journey, step }: AnswerStep): Difference {
+  return { kind: 'missing', place, expected: { kind: 'sent', atMs, fields: { journey, step } }, got: null, fields: [] };
 }
 
 /** Nothing that a topology can express waits for longer without being due in between. */

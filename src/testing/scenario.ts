@@ -20,6 +20,16 @@ export interface Scenario {
 
 export type TimelineStep =
   | { readonly kind: 'append'; readonly atMs: number; readonly event: AppendedEvent; readonly place: Place }
+  /** A report of the device about the message that a step sent last. */
+  | {
+      readonly kind: 'answer';
+      readonly atMs: number;
+      readonly type: string;
+      readonly eventId: string;
+      readonly journey: string;
+      readonly step: string;
+      readonly place: Place;
+    }
   /** Whatever is due by now is decided before what comes next in the list. */
   | { readonly kind: 'tick'; readonly atMs: number }
   | { readonly kind: 'down'; readonly atMs: number; readonly untilMs: number }
@@ -97,6 +107,12 @@ export interface EntryForm extends FactsForm {
   readonly sent?: string;
   readonly id?: string;
   readonly imported?: boolean;
+  readonly delivered?: string;
+  readonly opened?: string;
+  readonly clicked?: string;
+  readonly dismissed?: string;
+  /** Whose message it is, where several journeys have a step of that name. */
+  readonly journey?: string;
   readonly tick?: true;
   readonly down_for?: string;
   readonly waiting?: readonly { readonly journey: string; readonly step?: string; readonly key?: string; readonly until?: string }[];

@@ -98,6 +98,7 @@ export class Expressions {
     const views = this.views;
     const params: Variable = { name: 'params', type: views.params, from: () => views };
     const user: Variable = { name: 'user', type: views.user, from: (scope) => scope.state.profile };
+    const history: Variable = { name: 'history', type: views.history, from: (scope) => scope.state.lifetime };
     const session: Variable = { name: 'session', type: views.session, from: (scope) => scope.state.session ?? NO_SESSION };
     switch (place.kind) {
       case 'event':
@@ -105,16 +106,16 @@ export class Expressions {
       case 'any_event':
         return [params];
       case 'trigger':
-        return [{ name: 'event', type: views.events.get(place.eventType)!, from: (scope) => scope.event }, user, session, params];
+        return [{ name: 'event', type: views.events.get(place.eventType)!, from: (scope) => scope.event }, user, session, history, params];
       case 'started':
-        return [user, session, params];
+        return [user, session, history, params];
       case 'user':
         return [user, params];
       case 'session':
-        return [{ name: 'session', type: views.session, from: (scope) => scope.trigger?.session ?? NO_SESSION }, user, params];
+        return [{ name: 'session', type: views.session, from: (scope) => scope.trigger?.session ?? NO_SESSION }, user, history, params];
       case 'send': {
         const type = place.eventType === null ? views.anyTrigger : views.triggers.get(place.eventType)!;
-        return [{ name: 'trigger', type, from: (scope) => scope.trigger }, user, session, params];
+        return [{ name: 'trigger', type, from: (scope) => scope.trigger }, user, session, history, params];
       }
     }
   }

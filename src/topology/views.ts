@@ -1,7 +1,7 @@
 import { own } from '../core/own.ts';
 import { Duration } from '@marcbachmann/cel-js/evaluator';
 import type { Scalar } from '../core/event.ts';
-import type { SessionSnapshot, SessionWindow, Trigger } from '../core/state.ts';
+import type { Lifetime, SessionSnapshot, SessionWindow, Trigger } from '../core/state.ts';
 import type { Catalogue, Properties, ValueType } from './catalogue.ts';
 import { parseDuration } from './duration.ts';
 import type { Params, ParamValue } from './params.ts';
@@ -56,6 +56,8 @@ export class Views {
   /** null: attributes are not declared, `user` is a map. */
   readonly user: ViewType | null;
   readonly params: ViewType;
+  /** What a user did over the lifetime. */
+  readonly history: ViewType;
   /** Every type that has to be registered before the ones that contain it. */
   readonly all: readonly ViewType[];
 
@@ -72,6 +74,7 @@ export class Views {
             propertyGetters(profile, (source: Readonly<Record<string, Scalar>>) => source),
           );
     this.params = viewType('Params', 'params', paramGetters(params));
+    this.history = viewType('History', 'history', historyGetters());
     const events = new Map<string, ViewType>();
     const triggers = new Map<string, ViewType>();
     for (const { type, properties } of catalogue.values()) {
@@ -102,6 +105,7 @@ export class Views {
       this.session,
       ...(this.user === null ? [] : [this.user]),
       this.params,
+      this.history,
       ...events.values(),
       ...triggers.values(),
       this.anyTrigger,
@@ -221,6 +225,14 @@ function sessionGetters(counts: ViewType, sums: ViewType): Map<string, Getter> {
       'duration',
       field(DURATION, (session: SessionLike | Empty) => Duration.fromMilliseconds((last(session) ?? 0) - (start(session) ?? 0))),
     ],
+  ]);
+}
+
+function historyGetters(): Map<string, Getter> {
+  return new Map([
+    ['sessions', field('int', (lifetime: Lifetime) => BigInt(lifetime.sessions))],
+    ['firstSeen', { ...field(TIMESTAMP, (lifetime: Lifetime) => date(lifetime.firstSeenAtMs ?? undefined)), optional: true }],
+    ['lastSeen', { ...field(TIMESTAMP, (lifetime: Lifetime) => date(lifetime.lastActivityAtMs ?? undefined)), optional: true }],
   ]);
 }
 

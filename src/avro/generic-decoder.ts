@@ -3,6 +3,8 @@ import { GenericReader, type GenericRecord } from './generic-reader.ts';
 import type { SchemaRegistry } from './registry.ts';
 import { SchemaCache } from './schema-cache.ts';
 
+export type { GenericRecord };
+
 /** Framed Avro of any schema that the registry has. `prepare` and `decode` as a `Codec` has them. */
 export interface GenericDecoder {
   prepare(values: Iterable<Buffer | null>): Promise<void>;

@@ -139,6 +139,19 @@ describe('a source', () => {
     expect(careful.map(record()).kind).toBe('event');
   });
 
+  test('reads lists and what may not be there, with CEL', () => {
+    const lines = ordersWith(
+      `properties: { orderId: value.orderId, total: 'has(value.discount) ? value.amount - value.discount : value.amount', items: 'size(value.lines.filter(line, line.sku != "gift"))', gift: 'coalesce(value.isGift, value.lines.exists(line, line.sku == "gift"))' }`,
+    );
+    const source = sourceOf(...lines);
+    const ordered = [map({ sku: 'lamp' }), map({ sku: 'gift' })];
+    expect(source.map(record({ lines: ordered }))).toMatchObject({ event: { properties: { total: 59.9, items: 1, gift: true } } });
+    expect(source.map(record({ lines: [], discount: 9.9, isGift: true }))).toMatchObject({
+      event: { properties: { total: 50, items: 0, gift: true } },
+    });
+    expect(source.map(record({ lines: [], isGift: null }))).toMatchObject({ event: { properties: { gift: false } } });
+  });
+
   test('computes the type, and gives each its own properties', () => {
     const source = sourceOf(
       'topic: shop.orders',

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Kafka, logLevel } from 'kafkajs';
 import { describe, expect, test, type TestContext } from 'vitest';
 import { createRandom } from '../../src/dev/shop/random.ts';
 import { partitionFor } from '../../src/log/partitioner.ts';
@@ -72,7 +73,7 @@ async function until(what: () => Promise<boolean>, running: Processor): Promise<
 }
 
 /** What Kafka's own consumer sees of it is every event once, on its user's partition and in its source's order, and every refusal once. */
-async function expectExactly(lull: Deployment, { events, refused }: Written): Promise<void> {
+async function expectExactly(lull: Deployment, { events, refused }: Written, hasAllReasons = true): Promise<void> {
   const { timeline, deadLetters } = lull.topics;
   const judged = await readAllCommitted([timeline, deadLetters], lull.direct);
   expect([...judged.values()].map(({ isStable }) => isStable)).toEqual([true, true]);
@@ -93,6 +94,7 @@ async function expectExactly(lull: Deployment, { events, refused }: Written): Pr
   expect(got.sort()).toEqual([...events].sort());
   const letters = judged.get(deadLetters)!.records;
   expect(letters.map(({ key }) => key?.toString()).sort()).toEqual([...refused].sort());
+  if (!hasAllReasons) return;
   expect(new Set(letters.map(({ headers }) => headers['lull-reason']?.toString()))).toEqual(
     new Set([
       'null_value',
@@ -150,6 +152,34 @@ describe.concurrent('lull ingest', () => {
     expect(await says(orders.arguments)).toContain(
       `1 topic is missing (${orders.changelog}): create with \`lull topics create --prefix ${lull.prefix} --topology FOLDER\``,
     );
+  });
+
+  test('its topic may be given more partitions, and the start says how to follow', { timeout: 120_000 }, async (context) => {
+    const { lull, orders } = await open(context);
+    const kafka = new Kafka({ brokers: lull.direct.split(','), logLevel: logLevel.NOTHING }).admin();
+    await kafka.connect();
+    context.onTestFinished(() => kafka.disconnect());
+    const written = await write(lull, orders, 200);
+    const folder = await lull.stateFolder();
+    const first = orders.start(folder);
+    await until(() => orders.isRead(), first);
+    expect(await first.stop(), first.stderr()).toBe(0);
+
+    const grow = (topic: string): Promise<boolean> =>
+      kafka.createPartitions({ topicPartitions: [{ topic, count: SOURCE_PARTITIONS + 2 }] });
+    await grow(orders.topic);
+    const order: Order = { number: 9_999, status: 'PAID', customer: { id: 'late' }, cart: 'c9999', amount: 1, paidAt: Date.now() };
+    await lull.log.append([{ ...orders.record('late', orders.encode(order)), partition: SOURCE_PARTITIONS + 1 }]);
+    const refused = orders.start(folder);
+    expect(await refused.exited).toBe(1);
+    expect(refused.stderr()).toContain(
+      `${orders.changelog}: partitions is 5, expected 7. To mend: it keeps how far each partition of ${orders.topic} was read: kafka-topics.sh`,
+    );
+    await grow(orders.changelog);
+    const second = orders.start(folder);
+    await until(() => orders.isRead(), second);
+    expect(await second.stop(), second.stderr()).toBe(0);
+    await expectExactly(lull, { ...written, events: [...written.events, 'c9999 late'] }, false);
   });
 
   test('`lull topics create --topology` makes what it needs, with the partitions of its source', { timeout: 120_000 }, async (context) => {

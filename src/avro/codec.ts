@@ -1,9 +1,10 @@
 import { PoisonError } from './errors.ts';
 import { LongOverflowError } from './exact-long.ts';
-import { FRAME_BYTES, frameId, writeFrame } from './frame.ts';
+import { FRAME_BYTES, writeFrame } from './frame.ts';
 import { readerOf, TYPES, type Reader } from './readers.ts';
 import type { DecodedValue, EncodableTypes, RecordName } from './records.ts';
 import type { SchemaRegistry } from './registry.ts';
+import { SchemaCache } from './schema-cache.ts';
 import { FIRST_PRODUCT_EVENT, RECORD_NAMES, SCHEMAS } from './schemas.ts';
 
 /** The ids under which our schemas are registered: what `encode` writes into frames. */
@@ -48,62 +49,28 @@ export function createCodec(options: CodecOptions = {}): Codec {
   return new AvroCodec(options);
 }
 
-interface BadId {
-  readonly error: PoisonError;
-  readonly untilMs: number;
-}
-
 const SCRATCH_BYTES = 64 * 1024;
-/** More than the records of any one fetch. */
-const MAX_BAD_IDS = 200_000;
-const MAX_REQUESTS = 8;
 
 class AvroCodec implements Codec {
   readonly #ids: SchemaIds;
-  readonly #registry: SchemaRegistry | undefined;
-  readonly #badIdMs: number;
-  readonly #nowMs: () => number;
-  readonly #readers = new Map<number, Reader>();
-  readonly #bad = new Map<number, BadId>();
-  /** Fetches under way: several partitions of one process share a codec. */
-  readonly #asking = new Map<number, Promise<void>>();
+  readonly #readers: SchemaCache<Reader>;
   /** Records are encoded here and copied out: their size is only known then. Grows to the largest. */
   #scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
 
   constructor(options: CodecOptions) {
-    this.#registry = options.registry;
-    this.#badIdMs = options.badIdMs ?? 60_000;
-    this.#nowMs = options.nowMs ?? Date.now;
+    const { registry, badIdMs, nowMs } = options;
+    this.#readers = new SchemaCache({ registry, badIdMs, nowMs, compile: readerOf });
     this.#ids = options.ids ?? FIXED_SCHEMA_IDS;
     for (const name of RECORD_NAMES) this.#readers.set(this.#ids[name], readerOf(SCHEMAS[name]));
     if (options.ids === undefined) this.#readers.set(FIXED_FIRST_PRODUCT_EVENT_ID, readerOf(FIRST_PRODUCT_EVENT));
   }
 
-  async prepare(values: Iterable<Buffer | null>): Promise<void> {
-    let unseen: Set<number> | undefined;
-    let last: number | undefined;
-    for (const value of values) {
-      const id = value === null ? undefined : frameId(value);
-      // Neighbours nearly always have the same id.
-      if (id === undefined || id === last) continue;
-      last = id;
-      if (!this.#readers.has(id) && !this.#isKnownBad(id)) (unseen ??= new Set()).add(id);
-    }
-    if (unseen === undefined) return;
-    // Normally one. A batch of garbage has thousands, which must not all be on the registry at once.
-    const ids = unseen.values();
-    const ask = async (): Promise<void> => {
-      for (const id of ids) await this.#askOnce(id);
-    };
-    await Promise.all(Array.from({ length: Math.min(unseen.size, MAX_REQUESTS) }, ask));
+  prepare(values: Iterable<Buffer | null>): Promise<void> {
+    return this.#readers.prepare(values);
   }
 
   decode(value: Buffer): DecodedValue {
-    const id = frameId(value);
-    if (id === undefined)
-      throw new PoisonError('not_avro_frame', `${value.length} bytes that do not begin with a zero byte and a schema id`);
-    const reader = this.#readers.get(id);
-    if (reader === undefined) throw this.#bad.get(id)?.error ?? new Error(`schema id ${id} was not prepared before decoding`);
+    const reader = this.#readers.of(value);
     let decoded: { readonly value: unknown; readonly offset: number };
     try {
       decoded = reader.read?.(value, FRAME_BYTES) ?? reader.type.decode(value, FRAME_BYTES, reader.resolver);
@@ -133,40 +100,6 @@ class AvroCodec implements Codec {
     this.#scratch.copy(framed, FRAME_BYTES, FRAME_BYTES, end);
     writeFrame(framed, this.#ids[record]);
     return framed;
-  }
-
-  #isKnownBad(id: number): boolean {
-    const bad = this.#bad.get(id);
-    return bad !== undefined && this.#nowMs() < bad.untilMs;
-  }
-
-  #askOnce(id: number): Promise<void> {
-    let asking = this.#asking.get(id);
-    if (asking === undefined) {
-      asking = this.#ask(id).finally(() => this.#asking.delete(id));
-      this.#asking.set(id, asking);
-    }
-    return asking;
-  }
-
-  async #ask(id: number): Promise<void> {
-    try {
-      const schema = await this.#registry?.schemaById(id);
-      if (schema === undefined) {
-        const where = this.#registry === undefined ? 'one of the fixed ids' : 'in the registry';
-        throw new PoisonError('unknown_schema_id', `schema id ${id} is not ${where}`);
-      }
-      this.#readers.set(id, readerOf(schema));
-      this.#bad.delete(id);
-    } catch (error) {
-      if (!(error instanceof PoisonError)) throw error;
-      const named = error.reason === 'unknown_schema_id' ? error : new PoisonError(error.reason, `schema id ${id}: ${error.message}`);
-      // Whoever sends garbage sends many ids. The oldest goes: those of the batch in work are the newest.
-      const oldest = this.#bad.keys().next();
-      if (this.#bad.size >= MAX_BAD_IDS && oldest.done !== true) this.#bad.delete(oldest.value);
-      this.#bad.delete(id);
-      this.#bad.set(id, { error: named, untilMs: this.#nowMs() + this.#badIdMs });
-    }
   }
 }
 

@@ -19,12 +19,24 @@ export interface ProductEvent {
 export interface Control {
   readonly tick: Tick | null;
   readonly forward: Forward | null;
+  readonly ingested: Ingested | null;
 }
 
 /** A product event that stood in another partition than its key's. */
 export interface Forward extends ProductEvent {
   /** First append time, of the original; so are partition and offset. */
   readonly appendedAt: number;
+  readonly partition: number;
+  readonly offset: number;
+}
+
+/** What a source made of a foreign record. */
+export interface Ingested extends Omit<ProductEvent, 'sentAt' | 'imported'> {
+  /** First append time, where the original's topic has the broker's times; null: the record's own. */
+  readonly appendedAt: number | null;
+  readonly source: string;
+  /** Of the original; so are partition and offset. */
+  readonly topic: string;
   readonly partition: number;
   readonly offset: number;
 }
@@ -68,6 +80,7 @@ export interface EncodableTypes extends Omit<RecordTypes, 'lull.v1.ProductEvent'
   readonly 'lull.v1.Control': {
     readonly tick?: (Pick<Tick, 'maxTimers'> & Partial<Tick>) | null;
     readonly forward?: Forward | null;
+    readonly ingested?: Ingested | null;
   };
 }
 

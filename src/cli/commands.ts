@@ -13,6 +13,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     define: async () => (await import('./commands/process.ts')).process,
   },
   {
+    name: 'ingest',
+    summary: "run ingest: bring other programs' topics onto the timeline",
+    define: async () => (await import('./commands/ingest.ts')).ingest,
+  },
+  {
     name: 'send',
     summary: 'run a sender: deliver send commands through FCM or Web Push',
     define: async () => (await import('./commands/send.ts')).send,

@@ -1,4 +1,7 @@
 import type { EngineObserver, RestoreProgress, TaskState } from '../engine/observer.ts';
+import type { IngestObserver } from '../ingest/observer.ts';
+import type { HoldObserver } from '../ingest/progress.ts';
+import { ingestStageName } from '../ingest/stage.ts';
 import type { ProcessorObserver } from '../processor/observer.ts';
 import type { SenderObserver } from '../senders/observer.ts';
 import type { Health } from '../telemetry/health.ts';
@@ -104,6 +107,28 @@ export function processorObserver(metrics: Metrics, logger: Logger): ProcessorOb
     timerFired: (latenessSeconds) => metrics.timerLateness.observe({}, latenessSeconds),
     tick: () => metrics.ticks.add({}),
     wrongPartition: (count) => metrics.wrongPartition.add({}, count),
+  };
+}
+
+export function holdObserver(metrics: Metrics, logger: Logger): HoldObserver {
+  return {
+    released: (seconds) => metrics.tickHold.observe({}, seconds),
+    overdue: (count) => metrics.ticksOverdue.set({}, count),
+    note: (level, message) => logger[level]({ stage: 'processor' }, message),
+  };
+}
+
+export function ingestObserver(metrics: Metrics, logger: Logger): IngestObserver {
+  const reports = new Map<string, (reason: string) => void>();
+  return {
+    ingested: (source, type, count) => metrics.ingested.add({ source, type }, count),
+    filtered: (source, count) => metrics.ingestFiltered.add({ source }, count),
+    deadLetter(source, reason) {
+      let report = reports.get(source);
+      if (report === undefined) reports.set(source, (report = deadLetterReport(ingestStageName(source), metrics, logger)));
+      report(reason);
+    },
+    delay: (source, seconds) => metrics.ingestDelay.observe({ source }, seconds),
   };
 }
 

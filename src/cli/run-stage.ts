@@ -12,6 +12,23 @@ import { openStore, storePath } from './store.ts';
 const MAX_REBUILDS = 3;
 const REBUILDS_WITHIN_MS = 3_600_000;
 
+/** Runs several stages side by side, as `runStage` does each. The first that ends by an error ends the others, gracefully; it rejects with that error. */
+export async function runStages(runtime: Runtime, stages: readonly Stage[], signal: AbortSignal, worker = 0): Promise<void> {
+  const failed = new AbortController();
+  const errors: unknown[] = [];
+  const stopping = AbortSignal.any([signal, failed.signal]);
+  const runs = stages.map(async (stage) => {
+    try {
+      await runStage(runtime, stage, stopping, worker);
+    } catch (error) {
+      errors.push(error);
+      failed.abort();
+    }
+  });
+  await Promise.all(runs);
+  if (errors.length > 0) throw errors[0];
+}
+
 /** Runs a stage in this process, as this worker, until the signal (graceful) or a fatal error, with which it rejects. */
 export async function runStage(runtime: Runtime, stage: Stage, signal: AbortSignal, worker = 0): Promise<void> {
   const { metrics, logger, health } = runtime;

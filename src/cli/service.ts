@@ -7,7 +7,10 @@ import { parentLink } from './workers/parent-link.ts';
 export interface Service {
   /** Of what decides (a topology's hash); the same in all workers. */
   readonly fingerprint: string;
-  readonly stage: (runtime: Runtime) => Stage;
+  /** Of the topology: their topics have to be there, and those of their ingest. */
+  readonly sources?: readonly { readonly name: string; readonly topic: string }[];
+  /** At least one. They run side by side, and end together. */
+  readonly stages: (runtime: Runtime) => Promise<readonly Stage[]> | readonly Stage[];
   close?(): Promise<void>;
 }
 

@@ -65,6 +65,12 @@ export const SETTINGS = {
     min: 1000,
     max: 900_000,
   }),
+  maxTickHoldMs: duration({
+    doc: 'where a topology has sources, ticks wait for ingest; past this it is logged and in a metric, and they go on waiting',
+    default: 60_000,
+    min: 0,
+    max: 86_400_000,
+  }),
   drainMs: duration({ doc: 'how long a graceful stop may take', default: 10_000, min: 0, max: 600_000 }),
   sendConcurrency: integer({ doc: 'calls to a provider in flight at once, per partition', default: 16, min: 1, max: 1000 }),
   fcmCredentialsFile: text({ doc: 'key file of a Google service account that may send for the project', default: undefined }),

@@ -1,10 +1,11 @@
+import type { Stage } from '../engine/stage.ts';
 import { createLogger } from '../telemetry/logger.ts';
 import { serveTelemetry } from '../telemetry/server.ts';
 import type { Config } from './config.ts';
 import { stopSignal } from './context.ts';
 import { logFatal, markLogged } from './final-error.ts';
-import { runStage } from './run-stage.ts';
-import { openRuntime } from './runtime.ts';
+import { runStages } from './run-stage.ts';
+import { openRuntime, type Runtime } from './runtime.ts';
 import type { Service } from './service.ts';
 import type { ParentLink } from './workers/parent-link.ts';
 
@@ -13,19 +14,20 @@ export async function work(config: Config, service: Service, parent: ParentLink 
   const stopping = parent?.stopping ?? stopSignal();
   const logger = createLogger({ level: config.logLevel }).child({ app: config.prefix, ...(parent && { worker: parent.index }) });
   try {
-    const runtime = await openRuntime(config, logger);
+    const runtime = await openRuntime(config, logger, service.sources);
     try {
-      const { metrics, health, partitions } = runtime;
+      const { metrics, health } = runtime;
+      const stages = await service.stages(runtime);
       if (parent !== undefined) {
         parent.open({ metrics, health }, config.drainMs);
-        parent.checked({ partitions, fingerprint: service.fingerprint });
-        await runStage(runtime, service.stage(runtime), stopping, parent.index);
+        parent.checked({ partitions: await mostPartitions(runtime, stages), fingerprint: service.fingerprint });
+        await runStages(runtime, stages, stopping, parent.index);
         return;
       }
       const telemetry = await serveTelemetry({ host: config.httpHost, port: config.httpPort, metrics, health });
       logger.info({ url: telemetry.url }, 'metrics, liveness and readiness are served');
       try {
-        await runStage(runtime, service.stage(runtime), stopping);
+        await runStages(runtime, stages, stopping);
       } finally {
         await telemetry.close();
       }
@@ -39,4 +41,10 @@ export async function work(config: Config, service: Service, parent: ParentLink 
   } finally {
     await service.close?.();
   }
+}
+
+/** More workers than that have nothing to do. */
+async function mostPartitions({ log }: Runtime, stages: readonly Stage[]): Promise<number> {
+  const counts = await Promise.all(stages.map(({ inputTopic }) => log.admin.partitions(inputTopic)));
+  return Math.max(1, ...counts.map((count) => count ?? 0));
 }

@@ -12,6 +12,8 @@ const RESTORE_FETCH_BYTES = 4 * 1024 * 1024;
 export interface RestoreInput extends ChangelogInput {
   readonly oldestStateVersion: number;
   readonly partitions: number;
+  /** See `Stage`. Default false. */
+  readonly inputMayGrow?: boolean;
   readonly signal: AbortSignal;
 }
 
@@ -89,7 +91,8 @@ function checked(input: RestoreInput, row: PositionRow): PositionRow {
       `${where} was written with state version ${row.stateVersion}, this build ${reads}: run the build that wrote it, or ${orElse}`,
     );
   }
-  if (row.partitions !== input.partitions) {
+  const hasGrown = input.inputMayGrow === true && row.partitions < input.partitions;
+  if (row.partitions !== input.partitions && !hasGrown) {
     throw new FatalError(
       `${where} was written with ${row.partitions} input partitions, now there are ${input.partitions}: the count is fixed for life, since users would move, ` +
         `and Kafka takes no partition back; start over with another --prefix`,

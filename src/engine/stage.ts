@@ -22,6 +22,11 @@ export interface Stage {
    * member begins with it, at the price of a second generation. Default false: the new owner fences the old one at once.
    */
   readonly drains?: boolean;
+  /**
+   * What it keeps is of its partition and of no keys, so the input may be given more partitions (a foreign topic, whose owner does as they like), and the changelog
+   * as many. Default false: users would move.
+   */
+  readonly inputMayGrow?: boolean;
   /** Must begin nothing by itself: a standby makes a task too, for `restored` and `close` alone. */
   createTask(context: TaskContext): StageTask;
 }

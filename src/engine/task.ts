@@ -146,7 +146,7 @@ export class Task {
     const signal = this.#abort.signal;
     const position = await restore({
       ...{ log, store, stageTask, partition, partitions, changelogTopic, stateVersion, clock, signal, observer },
-      ...{ rowTable: rowTable(stage), oldestStateVersion, onStored: this.#onStored },
+      ...{ rowTable: rowTable(stage), oldestStateVersion, onStored: this.#onStored, inputMayGrow: stage.inputMayGrow ?? false },
     });
     return startPosition({ log, groupId, inputTopic, partition, position, sleep: (ms) => this.#sleep(ms) });
   }

@@ -236,11 +236,16 @@ export class Worker {
 }
 
 /** How many partitions the input has, and the changelog. @throws FatalError where one of them is missing, or has another number */
-async function partitionsOf(admin: LogAdmin, { inputTopic, changelogTopic }: Stage): Promise<number> {
+async function partitionsOf(admin: LogAdmin, { inputTopic, changelogTopic, inputMayGrow }: Stage): Promise<number> {
   const [input, changelog] = await Promise.all([admin.partitions(inputTopic), admin.partitions(changelogTopic)]);
   if (input === undefined) throw new FatalError(`topic ${inputTopic} does not exist; run "lull topics create"`);
   if (changelog === undefined) throw new FatalError(`topic ${changelogTopic} does not exist; run "lull topics create"`);
   if (input === changelog) return input;
+  if (inputMayGrow === true && input > changelog)
+    throw new FatalError(
+      `${inputTopic} has been given more partitions (${input}) than ${changelogTopic} has (${changelog}): give it as many ` +
+        `(kafka-topics.sh --alter --topic ${changelogTopic} --partitions ${input}), then start again`,
+    );
   throw new FatalError(
     `${inputTopic} has ${input} partitions and ${changelogTopic} ${changelog}: they must be the same; "lull topics check" says more`,
   );

@@ -15,6 +15,8 @@ const MUTANTS = [
   'producer-reused',
   /** The local store has the rows before the log has them. */
   'store-before-commit',
+  /** Ticks do not wait for ingest. */
+  'tick-not-held',
 ] as const;
 
 export type Mutant = (typeof MUTANTS)[number];

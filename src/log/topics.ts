@@ -10,6 +10,8 @@ export interface TopicNames {
   readonly deadLetters: string;
   /** The changelog of one sender, e.g. of `webpush`. */
   readonly senderState: (sender: string) => string;
+  /** The changelog of one source's ingest. */
+  readonly ingestState: (source: string) => string;
 }
 
 export function topicNames(prefix: string): TopicNames {
@@ -21,6 +23,7 @@ export function topicNames(prefix: string): TopicNames {
     decisions: `${prefix}.decisions`,
     deadLetters: `${prefix}.dead-letters`,
     senderState: (sender) => `${prefix}.sender-${sender}-state`,
+    ingestState: (source) => `${prefix}.ingest-${source}-state`,
   };
 }
 
@@ -40,7 +43,17 @@ export interface TopicSetting {
 
 export interface TopicPlan {
   readonly topic: string;
+  /** Where it has the partitions of something else than the timeline. */
+  readonly partitionsOf?: SourceTopic;
   readonly settings: readonly TopicSetting[];
+}
+
+/** A foreign topic that a source of the topology reads, as it is. */
+export interface SourceTopic {
+  /** The source's. */
+  readonly name: string;
+  readonly topic: string;
+  readonly partitions: number;
 }
 
 const DAY_MS = 86_400_000;
@@ -100,6 +113,11 @@ export function topicPlans(prefix: string, senders: readonly string[] = SENDERS)
   ];
 }
 
+/** The changelogs of ingest: each has the partitions of the topic that its source reads. */
+export function ingestPlans(prefix: string, sources: readonly SourceTopic[]): readonly TopicPlan[] {
+  return sources.map((source) => ({ topic: topicNames(prefix).ingestState(source.name), partitionsOf: source, settings: changelog }));
+}
+
 /** The senders there are: one stage, one group and one changelog each. */
 export const SENDERS: readonly string[] = ['fcm', 'webpush'];
 
@@ -107,7 +125,7 @@ export const SENDERS: readonly string[] = ['fcm', 'webpush'];
 export function specOf(plan: TopicPlan, partitions: number, replicationFactor: number): TopicSpec {
   const config = Object.fromEntries(plan.settings.map(({ name, value }) => [name, value]));
   if (replicationFactor >= 3) config['min.insync.replicas'] = '2';
-  return { topic: plan.topic, partitions, replicationFactor, config };
+  return { topic: plan.topic, partitions: plan.partitionsOf?.partitions ?? partitions, replicationFactor, config };
 }
 
 /** Something that has to be mended before Lull runs on these topics. */
@@ -121,7 +139,7 @@ export interface TopicDifference {
   readonly mend: string;
 }
 
-/** Compares what exists with the plans. All topics have the partition count of the timeline, so that a user is the same partition in each. */
+/** Compares what exists with the plans. All topics but ingest's have the partition count of the timeline, so that a user is the same partition in each. */
 export function differences(
   plans: readonly TopicPlan[],
   existing: ReadonlyMap<string, TopicSpec>,
@@ -129,19 +147,20 @@ export function differences(
 ): readonly TopicDifference[] {
   return plans.flatMap((plan) => {
     const found = existing.get(plan.topic);
+    const count = plan.partitionsOf?.partitions ?? partitions;
     if (found === undefined)
       return [
         {
           topic: plan.topic,
           setting: 'topic',
           got: 'missing',
-          expected: `${partitions} partitions`,
+          expected: `${count} partitions`,
           mend: 'create it with `lull topics create`',
         },
       ];
     const wrong = plan.settings.filter((setting) => !holds(setting, found.config[setting.name]));
     return [
-      ...(found.partitions === partitions ? [] : [partitionDifference(plan.topic, found.partitions, partitions)]),
+      ...(found.partitions === count ? [] : [differenceOf(plan, found.partitions, count)]),
       ...wrong.map((setting) => ({
         topic: plan.topic,
         setting: setting.name,
@@ -151,6 +170,15 @@ export function differences(
       })),
     ];
   });
+}
+
+function differenceOf({ topic, partitionsOf }: TopicPlan, got: number, expected: number): TopicDifference {
+  if (partitionsOf === undefined) return partitionDifference(topic, got, expected);
+  const grow = `kafka-topics.sh --bootstrap-server HOST:PORT --alter --topic ${topic} --partitions ${expected}`;
+  const mend = `it keeps how far each partition of ${partitionsOf.topic} was read: ${
+    got < expected ? grow : `that topic was recreated with fewer; give the source \`${partitionsOf.name}\` another name`
+  }`;
+  return { topic, setting: 'partitions', got: String(got), expected: String(expected), mend };
 }
 
 export function partitionDifference(topic: string, got: number, expected: number): TopicDifference {

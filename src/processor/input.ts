@@ -33,7 +33,7 @@ export function readInput(codec: Codec, source: TopicPartition, record: LogRecor
     throw error;
   }
   if (decoded.record === 'lull.v1.Control') {
-    const { tick, forward } = decoded.value;
+    const { tick, forward, ingested } = decoded.value;
     if (tick !== null) {
       // Lull writes none with a key; what has one belongs to that user alone.
       if (record.key !== null) return refused('keyed_tick', 'a tick with a key: ticks are of the whole partition');
@@ -41,6 +41,12 @@ export function readInput(codec: Codec, source: TopicPartition, record: LogRecor
     }
     if (forward !== null)
       return readEvent(source, record, forward, { appendedAtMs: forward.appendedAt, forwarded: true, bytes: value.length });
+    if (ingested !== null) {
+      // Another broker's clock may be ahead: nothing was there before it was.
+      const appendedAtMs = Math.min(ingested.appendedAt ?? Infinity, record.timestampMs);
+      const event = { ...ingested, sentAt: null, imported: false };
+      return readEvent(source, record, event, { appendedAtMs, forwarded: false, bytes: value.length });
+    }
     return refused('unknown_control', 'a control record that this version does not know');
   }
   if (decoded.record !== 'lull.v1.ProductEvent') return refused('unexpected_schema', `${decoded.record} does not belong on the timeline`);

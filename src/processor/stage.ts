@@ -7,6 +7,7 @@ import type { ProcessorObserver } from './observer.ts';
 import type { ProcessorTopics } from './outbox.ts';
 import { ProcessorTask, type Historical } from './task.ts';
 import { TIMER_TABLE } from './timer-index.ts';
+import type { Upstream } from './upstream.ts';
 import { USER_TABLE } from './users.ts';
 
 export interface ProcessorStageOptions {
@@ -23,6 +24,8 @@ export interface ProcessorStageOptions {
   readonly tickTimeoutMs?: number;
   /** Memory for rows of users that come again, if this process has every partition; a part of it per partition. Default 64 MiB. */
   readonly cacheBytes?: number;
+  /** Where ingest feeds the timeline, ticks wait for it. Default null. */
+  readonly upstream?: Upstream | null;
   /** Default null: live. */
   readonly historical?: Historical | null;
 }
@@ -37,8 +40,8 @@ export function createProcessorStage(options: ProcessorStageOptions): Stage {
   const { codec, log, topics } = options;
   const program = mutant('dedup-dropped') ? withoutDedup(options.program) : options.program;
   const maxTimers = options.maxTimersPerTick ?? 1_000;
-  const appendTick = async (partition: number): Promise<void> => {
-    const value = codec.encode('lull.v1.Control', { tick: { maxTimers } });
+  const appendTick = async (partition: number, upToMs: number | null): Promise<void> => {
+    const value = codec.encode('lull.v1.Control', { tick: { maxTimers, upTo: upToMs } });
     await log.append([{ topic: topics.timeline, partition, key: null, value }]);
   };
   return {
@@ -55,6 +58,7 @@ export function createProcessorStage(options: ProcessorStageOptions): Stage {
           maxEventBytes: options.maxEventBytes ?? 256 * 1024,
           tickTimeoutMs: options.tickTimeoutMs ?? 10_000,
           cacheBytes: Math.ceil((options.cacheBytes ?? 64 * 1024 * 1024) / context.partitions),
+          upstream: mutant('tick-not-held') ? null : (options.upstream ?? null),
           historical: options.historical ?? null,
         },
         context,

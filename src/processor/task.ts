@@ -14,6 +14,7 @@ import { Segment } from './segment.ts';
 import { Ticker } from './ticker.ts';
 import { indexOps } from './timer-index.ts';
 import { SegmentTooLargeError, Turns } from './turns.ts';
+import type { Upstream } from './upstream.ts';
 import { decodeUserState } from './user-state-codec.ts';
 import { PREFETCH_USERS } from './users.ts';
 
@@ -30,8 +31,10 @@ export interface ProcessorTaskOptions {
   readonly cacheBytes: number;
   /** Set for historical input: record time is append time, due times are ticks of their own, nothing is written to the input. */
   readonly historical: Historical | null;
-  /** Appends a tick to this partition of the input. */
-  readonly appendTick: (partition: number) => Promise<void>;
+  /** Appends a tick to this partition of the input. `upToMs`: it fires nothing that is due later; null = whatever it reaches. */
+  readonly appendTick: (partition: number, upToMs: number | null) => Promise<void>;
+  /** Ticks wait for it; null = product services alone write to the timeline. */
+  readonly upstream: Upstream | null;
   readonly observer: ProcessorObserver;
 }
 
@@ -116,8 +119,7 @@ export class ProcessorTask implements StageTask {
    */
   wake(): Promise<void> {
     if (this.#tickError !== undefined) return Promise.reject(this.#tickError);
-    this.#ticker.asked();
-    this.#options.appendTick(this.#context.partition).catch((thrown: unknown) => {
+    this.#askForTick().catch((thrown: unknown) => {
       this.#tickError = toError(thrown);
       this.#context.changed();
     });
@@ -164,6 +166,23 @@ export class ProcessorTask implements StageTask {
 
   close(): void {
     this.#overlay.rollback();
+  }
+
+  /**
+   * Where there is an upstream, the order is the promise: first the time that has been read here is noted, then the upstream looks where its sources end. What was appended
+   * there before that time is then on the timeline before the tick, and the tick fires nothing that is due later. So one tick moves time, and the next fires.
+   */
+  async #askForTick(): Promise<void> {
+    const { upstream, appendTick } = this.#options;
+    const { partition, signal, changed } = this.#context;
+    const upToMs = upstream === null ? null : this.#nowMs;
+    if (upstream !== null) {
+      this.#ticker.held();
+      await upstream.drained(signal);
+    }
+    this.#ticker.asked();
+    changed();
+    await appendTick(partition, upToMs);
   }
 
   /** Again from the last commit where a row cannot be kept, finding the step that did it; and where a segment is too large for a transaction, in smaller ones. */

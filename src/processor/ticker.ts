@@ -7,12 +7,14 @@ import type { Clock } from '../engine/stage.ts';
  * - A wait ends when the wall clock says so, or when as much time has passed: a clock that is set back meanwhile keeps nobody waiting.
  * - Between the broker's clock and ours there may be any difference. Append times that are later than our clock says tell of one; so does a tick that
  *   did not reach its due time, which is then followed by a wait, not by a storm.
+ * - A tick that is held (for ingest) is not asked for yet: however long that takes, nothing wakes for another.
  */
 export class Ticker {
   readonly #clock: Clock;
   readonly #timeoutMs: number;
   #dueMs: number | null = null;
   #asked: { readonly atMs: number; readonly evenMs: number; readonly forMs: number } | null = null;
+  #isHeld = false;
   /** What the broker's clock is ahead of ours by, as far as the log told; negative where it is behind. */
   #aheadMs = 0;
   /** The log has passed the due time: whatever the wall clock says, a tick will reach it. */
@@ -40,7 +42,14 @@ export class Ticker {
     return Math.min(wallMs, this.#clock.nowMs() + evenMs - this.#clock.monotonicMs());
   }
 
+  /** A tick is wanted, and waits for something else; `asked` ends that. */
+  held(): void {
+    this.#isHeld = true;
+    this.#plan();
+  }
+
   asked(): void {
+    this.#isHeld = false;
     this.#asked = { atMs: this.#clock.nowMs(), evenMs: this.#clock.monotonicMs(), forMs: this.#dueMs ?? 0 };
     this.#plan();
   }
@@ -54,7 +63,9 @@ export class Ticker {
   }
 
   #plan(): void {
-    if (this.#asked !== null) {
+    if (this.#isHeld) {
+      this.#wake = null;
+    } else if (this.#asked !== null) {
       const { atMs, evenMs } = this.#asked;
       this.#wake = { wallMs: atMs + this.#timeoutMs, evenMs: evenMs + this.#timeoutMs };
     } else if (this.#dueMs === null) {

@@ -19,6 +19,10 @@ export function canonicalText(loaded: LoadedTopology): string {
         channels: mapValues(loaded.topology?.value.channels, (form) => plain(form ?? {}, ['description'])),
         categories: mapValues(loaded.topology?.value.categories, (form) => plain(form, ['description'])),
         classes: mapValues(loaded.topology?.value.classes, (form) => plain(form, ['description'])),
+        // Left away where there are none: a topology without sources keeps the hash that it had before there were any.
+        ...(loaded.topology?.value.sources && {
+          sources: mapValues(loaded.topology.value.sources, (form) => plain(form, ['description'])),
+        }),
       },
       events: mapValues(loaded.events?.value, (form) => plain(form ?? {}, ['description'])),
       journeys: byName(loaded.journeys),

@@ -13,7 +13,7 @@ interface Named {
 }
 
 /** What the CEL parser or checker found, in words for whoever wrote the condition. */
-export function explainError(error: unknown, text: string, variables: readonly Named[], views: Views): ExpressionError {
+export function explainError(error: unknown, text: string, variables: readonly Named[], views: Pick<Views, 'all'>): ExpressionError {
   if (error instanceof ParseError) return explainParse(error, text);
   if (!(error instanceof CelTypeError)) throw error;
   const offset = error.range?.start ?? 0;
@@ -66,7 +66,7 @@ function wordAt(text: string, offset: number): { readonly text: string; readonly
   return { text: text.slice(start, end), offset: start };
 }
 
-function noSuchKey(error: CelTypeError, offset: number, node: ASTNode | undefined, views: Views): ExpressionError {
+function noSuchKey(error: CelTypeError, offset: number, node: ASTNode | undefined, views: Pick<Views, 'all'>): ExpressionError {
   const key = /No such key: (.*)/.exec(error.summary)?.[1] ?? '';
   const typeName = leftTypeName(node);
   const owner = views.all.find((view) => view.name === typeName);
@@ -136,7 +136,7 @@ function callProblem(summary: string, node: ASTNode | undefined): { readonly mes
 }
 
 /** The names that the catalogue uses, not CEL's or ours. */
-function readable(message: string, views: Views): string {
+function readable(message: string, views: Pick<Views, 'all'>): string {
   let text = message
     .replaceAll(DURATION, 'duration')
     .replaceAll(TIMESTAMP, 'time')

@@ -155,12 +155,17 @@ function evaluator(parsed: ParseResult, binding: Binding, at: string): (scope: S
     try {
       return run(binding.context);
     } catch (error) {
-      if (error instanceof CelEvaluationError) throw new EvaluationError(`${at}: ${failure(error)}`);
-      // A time zone that does not exist, an invalid date.
-      if (error instanceof RangeError) throw new EvaluationError(`${at}: a value is out of its range`);
-      throw error;
+      throw evaluationError(error, at);
     }
   };
+}
+
+/** The core's error for what a condition can fail by, naming its place; any other error as it is. */
+export function evaluationError(error: unknown, at: string): unknown {
+  if (error instanceof CelEvaluationError) return new EvaluationError(`${at}: ${failure(error)}`);
+  // A time zone that does not exist, an invalid date.
+  if (error instanceof RangeError) return new EvaluationError(`${at}: a value is out of its range`);
+  return error;
 }
 
 /** What failed, without the values: these lines go into decisions. */

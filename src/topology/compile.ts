@@ -13,6 +13,8 @@ import type { Loaded, LoadedTopology } from './load.ts';
 import type { Params } from './params.ts';
 import { compileSettings } from './settings.ts';
 import type { Settings } from './settings.ts';
+import { compileSources } from './sources.ts';
+import type { Source } from './sources.ts';
 import { allSteps } from './steps.ts';
 import { compileTemplate } from './templates.ts';
 import type { TemplateWorld } from './template-scope.ts';
@@ -37,6 +39,8 @@ export interface CompiledTopology {
   /** The declared attributes of users; null where none are declared. */
   readonly profile: Properties | null;
   readonly params: Params;
+  /** Foreign topics, for the ingest stage. */
+  readonly sources: readonly Source[];
   readonly warnings: readonly Issue[];
 }
 
@@ -62,6 +66,8 @@ export function compileTopology(folder: string, options: CompileOptions): Compil
   const profile = readProfile(topology.value);
   const { settings, issues: settingsIssues } = compileSettings(topology, catalogue, loaded.params);
   issues.push(...settingsIssues);
+  const { sources, issues: sourceIssues } = compileSources(topology, { catalogue, profile, params: loaded.params });
+  issues.push(...sourceIssues);
 
   const world = {
     catalogue: withSignals(catalogue, profile),
@@ -118,7 +124,7 @@ export function compileTopology(folder: string, options: CompileOptions): Compil
     caps: settings.caps,
     limits: settings.limits,
   };
-  return { ok: true, program, canonical, catalogue, profile, params: loaded.params, warnings: unique(issues) };
+  return { ok: true, program, canonical, catalogue, profile, params: loaded.params, sources, warnings: unique(issues) };
 }
 
 function compileTemplates(loaded: LoadedTopology, world: TemplateWorld, issues: Issue[]) {

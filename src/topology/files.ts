@@ -15,6 +15,18 @@ export interface TopologyFile {
   readonly classes?: Readonly<Record<string, ClassForm>>;
   readonly caps?: Readonly<Record<string, CapForm>>;
   readonly limits?: Readonly<Partial<Record<LimitName, number>>>;
+  readonly sources?: Readonly<Record<string, SourceForm>>;
+}
+
+export interface SourceForm {
+  readonly description?: string;
+  readonly topic: string;
+  readonly user: Expression;
+  readonly when?: ConditionForm;
+  readonly event: string | { readonly cel: Expression };
+  readonly time?: Expression;
+  readonly id?: Expression;
+  readonly properties?: Readonly<Record<string, Expression>>;
 }
 
 export interface ClassForm {

@@ -22,12 +22,17 @@ const productEvent = {
   ...{ properties: map(scalar), sentAt: orNull(timeMs), imported: fc.boolean() },
 };
 
+const { sentAt: _sentAt, imported: _imported, ...mapped } = productEvent;
+const ingestedEvent = { ...mapped, appendedAt: orNull(timeMs) };
+const noControl = { tick: fc.constant(null), forward: fc.constant(null), ingested: fc.constant(null) };
+
 /** Whatever each record may hold. */
 export const records: { readonly [Name in keyof EncodableTypes]: fc.Arbitrary<EncodableTypes[Name]> } = {
   'lull.v1.ProductEvent': fc.record(productEvent),
   'lull.v1.Control': fc.oneof(
-    fc.record({ tick: fc.record({ maxTimers: int, upTo: orNull(timeMs), nonce: text }), forward: fc.constant(null) }),
-    fc.record({ tick: fc.constant(null), forward: fc.record({ ...productEvent, appendedAt: timeMs, partition: int, offset: long }) }),
+    fc.record({ ...noControl, tick: fc.record({ maxTimers: int, upTo: orNull(timeMs), nonce: text }) }),
+    fc.record({ ...noControl, forward: fc.record({ ...productEvent, appendedAt: timeMs, partition: int, offset: long }) }),
+    fc.record({ ...noControl, ingested: fc.record({ ...ingestedEvent, source: text, topic: text, partition: int, offset: long }) }),
   ),
   'lull.v1.SendCommand': fc.record({
     commandId: text,

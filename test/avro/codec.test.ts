@@ -154,6 +154,7 @@ describe('codec', () => {
     expect(codec.decode(codec.encode('lull.v1.Control', { tick: { maxTimers: 5 } })).value).toEqual({
       tick: { maxTimers: 5, upTo: null, nonce: '' },
       forward: null,
+      ingested: null,
     });
   });
 

@@ -216,6 +216,10 @@ describe('a restore', () => {
   test('refuses a row without a key, an unreadable position and another number of partitions', async () => {
     await write(POSITION_KEY, encodePosition({ ...ROW, partitions: 8 }));
     await expect(run()).rejects.toThrow(/written with 8 input partitions, now there are 1/);
+    await expect(run({ inputMayGrow: true })).rejects.toThrow(/written with 8 input partitions, now there are 1/);
+    // More than there were, where what is kept is of no keys.
+    await expect(run({ partitions: 9 })).rejects.toThrow(/written with 8 input partitions, now there are 9/);
+    expect(await run({ partitions: 9, inputMayGrow: true })).toMatchObject({ partitions: 8 });
     await write(POSITION_KEY, encodePosition({ ...ROW, offset: 1.5 }));
     await expect(run()).rejects.toThrow(/c-state-0: the position row cannot be read/);
     await log.append([{ topic: 'c-state', partition: 0, key: null, value: Buffer.from('x') }]);

@@ -77,8 +77,12 @@ export class Reference {
     if (decoded.record === 'lull.v1.ProductEvent')
       return value.length > MAX_BYTES ? 'too_large' : this.#event(record, decoded.value, record.timestampMs);
     if (decoded.record !== 'lull.v1.Control') return 'unexpected_schema';
-    const { tick, forward } = decoded.value;
+    const { tick, forward, ingested } = decoded.value;
     if (forward !== null) return this.#event(record, forward, forward.appendedAt);
+    if (ingested !== null) {
+      const appendedAtMs = Math.min(ingested.appendedAt ?? record.timestampMs, record.timestampMs);
+      return this.#event(record, { ...ingested, sentAt: null, imported: false }, appendedAtMs);
+    }
     if (tick === null) return 'unknown_control';
     this.#tick(record.offset, Math.min(this.nowMs, tick.upTo ?? Infinity), tick.maxTimers);
     return null;

@@ -103,4 +103,22 @@ describe('the ticker', () => {
     ticker.schedule(13_000, 11_000);
     expect(ticker.wakeMs).toBe(13_005);
   });
+
+  test('asks for nothing while a tick is held, whatever is read and armed meanwhile', () => {
+    const { clock, ticker } = rig();
+    ticker.schedule(1_000, 900);
+    ticker.held();
+    expect(ticker.wakeMs).toBeNull();
+    clock.ms = 60_000;
+    ticker.schedule(500, 59_000);
+    expect(ticker.wakeMs).toBeNull();
+    // Another's, asked for before it lost the partition.
+    ticker.read(59_500);
+    expect(ticker.wakeMs).toBeNull();
+    ticker.asked();
+    expect(ticker.wakeMs).toBe(70_000);
+    ticker.read(60_010);
+    ticker.schedule(500, 60_010);
+    expect(ticker.wakeMs).toBe(0);
+  });
 });

@@ -54,9 +54,20 @@ describe('the metrics', () => {
       if (kind === 'distribution') expect(name).toMatch(/_(seconds|records)$/);
       expect(help.length).toBeGreaterThan(10);
       for (const label of labels)
-        expect(['type', 'journey', 'reason', 'channel', 'class', 'stage', 'partition', 'state', 'provider', 'code', 'worker']).toContain(
-          label,
-        );
+        expect([
+          'type',
+          'journey',
+          'reason',
+          'channel',
+          'class',
+          'stage',
+          'source',
+          'partition',
+          'state',
+          'provider',
+          'code',
+          'worker',
+        ]).toContain(label);
     }
   });
 

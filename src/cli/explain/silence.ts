@@ -1,3 +1,4 @@
+import type { ProductEvent } from '../../avro/records.ts';
 import type { Journey, Program } from '../../core/program.ts';
 import { ReservedEventError } from '../../core/reserved.ts';
 import type { Match } from '../../core/state.ts';
@@ -27,9 +28,10 @@ const MOST_ENDED = 3;
  * @param nowMs how far the partition's time has come
  */
 export function explainSilences(program: Program, records: readonly UserRecord[], nowMs: number, decided: ReadonlySet<string>): Silence[] {
-  const events = records.flatMap((record) =>
-    record.decoded.record === 'lull.v1.ProductEvent' ? [{ record, value: record.decoded.value }] : [],
-  );
+  const events = records.flatMap((record) => {
+    const value = eventOf(record);
+    return value === null ? [] : [{ record, value }];
+  });
   const simulation = new Simulation(program, events[0]?.record.timestampMs ?? nowMs);
   const seen = new Map<string, { count: number; lastMs: number }>();
   const ended = new Map<string, Silence['ended'][number][]>();
@@ -77,6 +79,13 @@ export function explainSilences(program: Program, records: readonly UserRecord[]
         ended: ended.get(journey.name) ?? [],
       };
     });
+}
+
+/** What a product service wrote, or ingest in its place. */
+function eventOf({ decoded }: UserRecord): ProductEvent | null {
+  if (decoded.record === 'lull.v1.ProductEvent') return decoded.value;
+  if (decoded.record !== 'lull.v1.Control' || decoded.value.ingested === null) return null;
+  return { ...decoded.value.ingested, sentAt: null, imported: false };
 }
 
 const SESSION = 'session';

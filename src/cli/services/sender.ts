@@ -18,13 +18,14 @@ export function serviceOf(config: Config, provider: Provider, retry: Partial<Ret
   const { name } = provider;
   return {
     fingerprint: name,
-    stage({ log, codec, metrics, logger }) {
+    stages({ log, codec, metrics, logger }) {
       const { dispatch, outcomes, timeline, deadLetters, senderState } = topicNames(config.prefix);
-      return createSenderStage({
+      const stage = createSenderStage({
         ...{ provider, codec, log, retry, concurrency: config.sendConcurrency },
         observer: senderObserver(`sender-${name}`, metrics.metrics, logger),
         topics: { dispatch, outcomes, timeline, deadLetters, state: senderState(name) },
       });
+      return [stage];
     },
     close: () => provider.close(),
   };

@@ -22,7 +22,7 @@ export type ToWorker =
 /** Everything that could be wrong from the start has been looked at, and the worker begins. */
 export interface Checked {
   readonly kind: 'checked';
-  /** Of the input topic. More workers than that have nothing to do. */
+  /** Of the input topic, where there are several of the one that has the most. More workers than that have nothing to do. */
   readonly partitions: number;
   /** Of what decides (a topology's hash): workers with different ones must not share a group's partitions for long. */
   readonly fingerprint: string;

@@ -325,7 +325,7 @@ const CASES: readonly Case[] = [
   {
     name: 'something that a condition cannot see',
     edits: [[BROWSED, WHERE, 'event.sku == "a"']],
-    says: ['journeys/browsed_no_cart.yaml:8:12: error: `event` is not known here\n    here you can read: session, user, params'],
+    says: ['journeys/browsed_no_cart.yaml:8:12: error: `event` is not known here\n    here you can read: session, user, history, params'],
   },
   {
     name: 'a condition that is a number',

@@ -16,13 +16,14 @@ import { momentsOf } from './trackers.ts';
 /**
  * The gate: every candidate passes here, at the moment of sending, and nowhere else is anything sent.
  *
- *   goal -> suppressor -> expiry -> audience -> consent -> permission -> device -> duplicate -> reentry -> cap -> render -> send
+ *   goal -> suppressor -> expiry -> audience -> consent -> permission -> device -> duplicate -> reentry -> cap -> render -> mode -> send
  *
  * - Every check up to the cap is evaluated and recorded, also behind the first that failed; the first that failed is the reason. Rendering comes last, only for
  *   what is sent otherwise: its templates may read what an earlier check found missing.
  * - One step has it all: the command, the ledger's entry that reserves caps and dedup, the re-entry mark and the decision. Two candidates of one step
  *   see each other's reservations.
  * - Adding a suppressor, an opt-out or a cap never turns a rejection into a send.
+ * - A journey in the shadow goes all the way and is rejected last: it uses up no cap, but enters as it would.
  * - An opt-out, a goal or a suppressor is looked up in the log as it stands at firing, wherever it was appended, if it is not older than the trigger.
  */
 export function decide(turn: Turn, match: Match, journey: Journey, send: SendStep, event: Event | null): Passage {
@@ -61,6 +62,11 @@ export function decide(turn: Turn, match: Match, journey: Journey, send: SendSte
       if (!(error instanceof EvaluationError)) throw error;
       gate.add('render', 'render_error', false, error.message);
     }
+  }
+  // Last, so that everything else is tried as it would be.
+  if (gate.reason === null && journey.shadow) {
+    gate.add('mode', 'shadow', false, 'would have been sent');
+    if (isFirst) recordEntry(turn, journey, match.key);
   }
   if (gate.reason !== null) {
     const verdict = { outcome: 'rejected', reason: gate.reason, checks: gate.checks, commandId, channel: reach.channel } as const;

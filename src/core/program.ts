@@ -95,6 +95,8 @@ export interface Journey {
   readonly expiresAfterMs: number | null;
   readonly audience: Condition | null;
   readonly reentry: Reentry;
+  /** Decides as if it were live, and sends nothing. */
+  readonly shadow: boolean;
   /** The first is where a run begins; each says where it goes on. */
   readonly steps: readonly JourneyStep[];
   /** Where a run goes on that waits at a step which an edit has removed: old name -> name of a wait that is there. */

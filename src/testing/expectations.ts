@@ -7,7 +7,7 @@ import type { Expected, ExpectedForm, Scenario, ScenarioForm, SentForm } from '.
 /** Reasons that the gate and the patterns give; a misspelt one would never come. */
 const REASONS: readonly string[] = [
   ...['goal', 'suppressed', 'expired', 'audience', 'consent', 'permission', 'no_device', 'duplicate', 'reentry', 'cap'],
-  ...['condition_error', 'render_error', 'limit', 'exit', 'step_removed'],
+  ...['condition_error', 'render_error', 'limit', 'shadow', 'exit', 'step_removed'],
 ];
 
 /** What a scenario expects, held against the journeys: names that do not exist are mistakes, not failures. */

@@ -145,7 +145,8 @@ function compileJourneys(loaded: LoadedTopology, world: JourneyWorld, issues: Is
   const compiled = loaded.journeys.map((file) => {
     const { journey, issues: found } = compileJourney(file, world);
     issues.push(...found);
-    return journey;
+    // A draft is checked like the others, and takes no part.
+    return file.value.mode === 'draft' ? null : journey;
   });
   return compiled.filter((journey) => journey !== null).sort((a, b) => compareText(a.name, b.name));
 }

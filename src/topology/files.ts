@@ -75,6 +75,7 @@ export interface JourneyFile {
   readonly goal?: MatchersForm;
   readonly expires?: string;
   readonly reentry?: string;
+  readonly mode?: 'draft' | 'shadow' | 'live';
   readonly steps: readonly StepForm[];
   /** Where runs go on that wait at a step which is no longer there. */
   readonly moved?: Readonly<Record<string, string>>;

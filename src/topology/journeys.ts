@@ -82,6 +82,7 @@ export function compileJourney(loaded: Loaded<JourneyFile>, world: JourneyWorld)
     expiresAfterMs,
     audience,
     reentry: compileReentry(value.reentry ?? 'always'),
+    shadow: value.mode === 'shadow',
     steps,
     moved,
   };

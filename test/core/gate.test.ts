@@ -26,6 +26,26 @@ function checksOf(log: UserLog): Record<string, boolean> {
   return Object.fromEntries(log.decisions.at(-1)!.checks.map((check) => [check.name, check.passed]));
 }
 
+describe('a journey in the shadow', () => {
+  it('decides as if it were live, sends nothing and uses up no cap', () => {
+    const pattern = { kind: 'event', on: { type: 'a', where: null } } as const;
+    const caps = [{ name: 'one', max: 1, windowMs: HOUR, category: null, channel: null }];
+    const send = { class: 'marketing', category: 'offers' };
+    const shadow = journeyOf({ name: 'shadow', pattern, shadow: true, reentry: { kind: 'once' }, send });
+    const live = journeyOf({ name: 'live', pattern, send });
+    const log = new UserLog(programOf({ journeys: [shadow, live], caps }));
+    log.event('a', 0);
+    log.event('a', 1);
+    expect(log.commands.map(({ journey }) => journey)).toEqual(['live']);
+    expect(log.decisions.map(({ journey, reason }) => `${journey} ${reason}`)).toEqual([
+      'shadow shadow',
+      'live sent',
+      'shadow reentry',
+      'live cap',
+    ]);
+  });
+});
+
 describe('the gate', () => {
   it('sends, reserves the ledger and records every check in its order', () => {
     const program = atOnce({ send: { ...marketing, collapseKey: 'cart', data: ({ trigger }) => ({ of: trigger!.eventId }) } });

@@ -70,6 +70,7 @@ export function journeyOf(parts: Pick<Journey, 'name' | 'pattern'> & Partial<Jou
     expiresAfterMs: null,
     audience: null,
     reentry: { kind: 'always' },
+    shadow: false,
     moved: new Map(),
     steps: [sendOf(send)],
     ...rest,

@@ -10,6 +10,7 @@ function journey(name: string, pattern: Journey['pattern'], more: Partial<Journe
   return {
     ...{ name, pattern, key: null, capture: [], captureSession: true, cancelOn: [], expiresAfterMs: null, audience: null },
     reentry: { kind: 'always' },
+    shadow: false,
     moved: new Map(),
     steps: [
       {

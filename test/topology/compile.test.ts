@@ -119,6 +119,13 @@ describe('compiling', () => {
     expect(compileSmall({ 'journeys/main.yaml': journey }).program.trackers[0]!.keepMs).toBe(40 * 86_400_000);
   });
 
+  it('checks a draft, and leaves it out', () => {
+    const draft = journeyWith('mode: draft').replace('name: main', 'name: later');
+    const { program } = compileSmall({ 'journeys/later.yaml': draft });
+    expect(program.journeys.map(({ name }) => name)).toEqual(['main']);
+    expect(() => compileSmall({ 'journeys/later.yaml': draft.replace('on: watched', 'on: wached') })).toThrow('no event `wached`');
+  });
+
   it('takes the key as text, and no key where there is none', () => {
     const { program } = compileSmall({ 'journeys/main.yaml': journeyWith('key: percent') });
     const key = program.journeys[0]!.key!;

@@ -12,8 +12,8 @@ export interface Turn {
   readonly nowMs: number;
   readonly program: Program;
   readonly index: ProgramIndex;
-  /** Tallies that this step's event has changed. */
-  readonly grown: Map<string, { readonly before: readonly number[]; readonly after: readonly number[] }>;
+  /** Tallies that this step's event has changed; null where it has none. */
+  grown: Map<string, { readonly before: readonly number[]; readonly after: readonly number[] }> | null;
   /** null until the first effect: most events have none. */
   effects: DraftEffects | null;
 }

@@ -96,7 +96,7 @@ export function triggered(
       return;
     }
     case 'milestone': {
-      const reached = turn.grown.get(pattern.tallyId)?.after[0];
+      const reached = turn.grown?.get(pattern.tallyId)?.after[0];
       if (reached === undefined || !pattern.isReached(reached)) return;
       const match = matchOf(journey, key, triggerOf(event, journey, atMs, session), atMs);
       begin(turn, { ...match, occurrence: numbered(key, String(reached)) }, journey, event);
@@ -119,7 +119,7 @@ function numbered(key: string, number: string): string {
 
 /** An event that has made a streak longer, or joined two. */
 function streaked(turn: Turn, journey: Journey, pattern: StreakPattern, match: Match, event: Event): void {
-  const grown = turn.grown.get(pattern.tallyId);
+  const grown = turn.grown?.get(pattern.tallyId);
   if (grown === undefined) return;
   if (pattern.breaksAtMinutes === null) {
     const day = userDay(turn, match.dueMs);

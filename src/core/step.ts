@@ -129,7 +129,7 @@ export function onTimer(state: UserState, timer: Timer, nowMs: number, program: 
 }
 
 function turnOf(state: UserState, nowMs: number, program: Program): Turn {
-  return { state: { ...state }, nowMs, program, index: indexProgram(program), grown: new Map(), effects: null };
+  return { state: { ...state }, nowMs, program, index: indexProgram(program), grown: null, effects: null };
 }
 
 function finished(turn: Turn): Step {

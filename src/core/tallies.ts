@@ -28,7 +28,7 @@ export function count(turn: Turn, event: Event, tallies: readonly Tally[], atMs:
     const { [key]: _again, ...others } = own(turn.state.tallies, tally.id) ?? {};
     const kept = Object.entries(others).slice(-(turn.program.limits.keysPerTracker - 1));
     // The one that was counted last stands last: at the limit the one longest left alone goes.
-    turn.grown.set(tally.id, { before, after });
+    (turn.grown ??= new Map()).set(tally.id, { before, after });
     turn.state.tallies = { ...turn.state.tallies, [tally.id]: Object.fromEntries([...kept, [key, after]]) };
   }
 }

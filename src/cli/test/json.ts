@@ -1,0 +1,26 @@
+import type { Got, Difference } from '../../testing/compare.ts';
+import type { ScenarioResult } from '../../testing/run.ts';
+import type { SuiteResult } from '../../testing/suite.ts';
+
+/** What `lull test --json` prints. Times count from the start of the scenario, in milliseconds. */
+export function asObject(suites: readonly SuiteResult[]): object {
+  const all = suites.flatMap(({ results }) => results);
+  return {
+    passed: all.filter(({ passed }) => passed).length,
+    failed: all.filter(({ passed }) => !passed).length,
+    topologies: suites.map(({ folder, errors, results }) => ({ folder, errors, scenarios: results.map(scenarioObject) })),
+  };
+}
+
+function scenarioObject({ scenario, passed, differences }: ScenarioResult): object {
+  const { name, features, file, place, startMs } = scenario;
+  const one = (side: Difference['expected'] | Got): object | null =>
+    side === null ? null : { outcome: side.kind, atMs: side.atMs - startMs, ...side.fields };
+  return {
+    ...{ name, features, file, line: place.line, passed },
+    differences: differences.map(({ kind, place: { line }, fields, expected, got }) => ({
+      ...{ kind, line, fields },
+      ...{ expected: one(expected), got: one(got) },
+    })),
+  };
+}

@@ -8,6 +8,7 @@ import { lull, MAIN } from './run.ts';
 
 const TOPOLOGIES = path.join(import.meta.dirname, '../../topologies');
 const SHOP = path.join(TOPOLOGIES, 'shop');
+const W1 = path.join(TOPOLOGIES, 'w1');
 
 /** One that passes and one that fails. */
 const MORE = `
@@ -24,7 +25,7 @@ scenarios:
 
 describe('lull test', () => {
   it('runs the scenarios of every topology that is named', async () => {
-    const { code, stdout, stderr } = await lull(['test', SHOP, path.join(TOPOLOGIES, 'w1')]);
+    const { code, stdout, stderr } = await lull(['test', SHOP, W1]);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(stdout).toMatch(/shop: \d+ passed\n.*w1: \d+ passed\n$/);
   });
@@ -143,6 +144,70 @@ describe('lull test', () => {
     const { code, stderr } = await lull(['test', SHOP, '--junit', path.join(SHOP, 'topology.yaml', 'junit.xml')]);
     expect(code).toBe(1);
     expect(stderr).toMatch(/^lull: the results cannot be written: .*\n$/);
+  });
+});
+
+describe('lull test --coverage', () => {
+  it('says what no scenario covers, over all topologies', async () => {
+    const { code, stdout } = await lull(['test', SHOP, W1, '--coverage']);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^features {2}\d+ of 25 covered, \d+ %$/m);
+    // Not of the features: that is for the examples to grow into.
+    expect(stdout).toMatch(/^journeys {2}(\d+) of \1 covered, 100 %\nsteps {5}(\d+) of \2 covered, 100 %\n$/m);
+  });
+
+  it('names what is not covered', async () => {
+    const { stdout } = await lull(['test', SHOP, '--coverage', '--filter', 'a forgotten cart']);
+    const lines = stdout.split('\n');
+    expect(lines).toContain('    A6   never refused  abandonment: one thing, and not the other in time');
+    expect(lines).toContain('    A7   no scenario    the end of a session, and a delay');
+    expect(lines).toContain(`    ${SHOP}: checkout_idle`);
+    expect(lines).toContain(`    ${SHOP}: checkout_idle/nudge`);
+  });
+
+  it('fails where more is asked for', async () => {
+    const minimum = ['--coverage-min', 'journeys=33', '--coverage-min', 'steps=100', '--coverage-min', 'features=1'];
+    const { code, stdout, stderr } = await lull(['test', W1, '--coverage', '--filter', 'the hour runs', ...minimum]);
+    expect(code).toBe(1);
+    expect(stdout).toContain('journeys  1 of 3 covered, 33 %\n');
+    expect(stderr.split('\n')).toEqual([
+      'lull: coverage of features: 0 %, at least 1 % are asked for',
+      'lull: coverage of steps: 33 %, at least 100 % are asked for',
+      '',
+    ]);
+  });
+
+  it('gives each id with its scenarios as JSON', async () => {
+    const { code, stdout } = await lull(['test', SHOP, '--coverage', '--json', '--feature', 'B4']);
+    expect(code).toBe(0);
+    const { coverage } = JSON.parse(stdout) as { coverage: { features: { id: string }[] } };
+    const scenario = {
+      ...{ name: 'a cart is reminded of once a week', file: path.join(SHOP, 'tests/cart_abandoned.yaml') },
+      ...{ line: expect.any(Number) as number, sends: true, refuses: true },
+    };
+    expect(coverage).toMatchObject({ percent: { features: 4 }, otherIds: [] });
+    expect(coverage.features.find(({ id }) => id === 'B4')).toMatchObject({ covered: true, scenarios: [scenario] });
+    expect(coverage).toMatchObject({
+      journeys: expect.arrayContaining([{ folder: SHOP, journey: 'cart_abandoned', covered: true, scenarios: [scenario] }]) as unknown,
+      steps: expect.arrayContaining([
+        { folder: SHOP, journey: 'cart_abandoned', step: 'reminder', covered: true, scenarios: [scenario] },
+      ]) as unknown,
+    });
+  });
+
+  it.each([
+    [
+      ['--coverage', '--coverage-min', 'lines=80'],
+      '--coverage-min lines=80: write it as features=100, journeys=100, steps=100; in percent',
+    ],
+    [
+      ['--coverage', '--coverage-min', 'steps=101'],
+      '--coverage-min steps=101: write it as features=100, journeys=100, steps=100; in percent',
+    ],
+    [['--coverage-min', 'steps=80'], '--coverage-min needs --coverage'],
+  ])('refuses %j with one line', async (args, message) => {
+    const { code, stderr } = await lull(['test', SHOP, ...args]);
+    expect({ code, stderr }).toEqual({ code: 2, stderr: `lull: ${message}\n` });
   });
 });
 

@@ -2,12 +2,15 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { stdout } from 'node:process';
 import type { Command } from 'commander';
+import { coverageOf } from '../../testing/coverage.ts';
 import { testTopology } from '../../testing/suite.ts';
 import type { SuiteOptions } from '../../testing/suite.ts';
 import { commandConfig, stopSignal } from '../context.ts';
 import { CommandError, UsageError } from '../errors.ts';
 import { topologyFolders } from '../folders.ts';
 import { parseSet, setOption } from '../set-option.ts';
+import { coverageText, parseMinimum, shortOf } from '../test/coverage.ts';
+import type { Minimum } from '../test/coverage.ts';
 import { asObject } from '../test/json.ts';
 import { asJUnit } from '../test/junit.ts';
 import { asText } from '../test/text.ts';
@@ -23,6 +26,15 @@ interface Options {
   readonly json?: true;
   readonly junit?: string;
   readonly watch?: true;
+  readonly coverage?: true;
+  readonly coverageMin: readonly string[];
+}
+
+interface Asked {
+  readonly folders: readonly string[];
+  readonly suite: SuiteOptions;
+  readonly minimum: Minimum;
+  readonly options: Options;
 }
 
 export function test(command: Command): void {
@@ -34,15 +46,17 @@ export function test(command: Command): void {
     .argument('[folder...]', 'topologies')
     .addOption(setOption("the topologies'"))
     .option('--filter <text>', 'only scenarios with this in their name, file or features')
-    .option(
-      '--feature <id>',
-      'only scenarios with this very id among their features; may be given again',
-      (id: string, before: readonly string[]) => [...before, id],
-      [],
-    )
+    .option('--feature <id>', 'only scenarios with this very id among their features; may be given again', again, [])
     .option(
       '--json',
-      'one JSON object: {passed, failed, topologies: [{folder, errors, scenarios: [{name, features, file, line, passed, differences}]}]}',
+      'one JSON object: {passed, failed, topologies: [{folder, errors, scenarios: [{name, features, file, line, passed, differences}]}], coverage}',
+    )
+    .option('--coverage', 'also says which features (A1 to B10), journeys and steps no scenario covers; with --json, which scenarios do')
+    .option(
+      '--coverage-min <what=percent>',
+      'with --coverage: exit code 1 where less of the features, journeys or steps is covered, as in steps=100; may be given again',
+      again,
+      [],
     )
     .option('--junit <file>', 'also writes the results as JUnit XML, for CI systems')
     .option('--watch', 'runs again whenever a file changes, until Ctrl-C')
@@ -50,19 +64,27 @@ export function test(command: Command): void {
       const { config } = commandConfig(command);
       const { filter, feature } = options;
       if (options.watch && options.json) throw new UsageError('--watch is for people, and --json is one document: choose one of them');
+      const minimum = parseMinimum(options.coverageMin);
+      if (options.coverageMin.length > 0 && !options.coverage) throw new UsageError('--coverage-min needs --coverage');
       const suite = { app: config.prefix, set: parseSet(options.set), features: feature, ...(filter === undefined ? {} : { filter }) };
-      const folders = topologyFolders(given);
-      if (options.watch) await watch(folders, suite, options);
-      else if (!run(folders, suite, options)) process.exitCode = 1;
+      const asked: Asked = { folders: topologyFolders(given), suite, minimum, options };
+      if (options.watch) await watch(asked);
+      else if (!run(asked)) process.exitCode = 1;
     });
 }
 
+/** The values of an option that may be given again. */
+function again(value: string, before: readonly string[]): readonly string[] {
+  return [...before, value];
+}
+
 /** Says how it went each time; ending it is no failure, whatever the last run said. */
-async function watch(folders: readonly string[], suite: SuiteOptions, options: Options): Promise<void> {
+async function watch(asked: Asked): Promise<void> {
+  const { folders, options } = asked;
   await runOnChanges(folders, { signal: stopSignal(), written: options.junit }, () => {
     if (stdout.isTTY) stdout.write(CLEAR);
     try {
-      run(folders, suite, options);
+      run(asked);
     } catch (error) {
       // Mended by the next change, most likely.
       if (!(error instanceof CommandError)) throw error;
@@ -72,15 +94,18 @@ async function watch(folders: readonly string[], suite: SuiteOptions, options: O
   });
 }
 
-/** Whether everything passed. @throws CommandError where there was nothing to run, or the results cannot be written */
-function run(folders: readonly string[], suite: SuiteOptions, options: Options): boolean {
+/** Whether everything passed. @throws CommandError where there was nothing to run, too little is covered, or the results cannot be written */
+function run({ folders, suite, minimum, options }: Asked): boolean {
   const suites = folders.map((folder) => testTopology(folder, suite));
   const results = suites.flatMap((one) => one.results);
-  if (options.json) stdout.write(`${JSON.stringify(asObject(suites), undefined, 2)}\n`);
-  else for (const one of suites) stdout.write(asText(one));
+  const coverage = options.coverage ? coverageOf(suites) : null;
+  if (options.json) stdout.write(`${JSON.stringify(asObject(suites, coverage), undefined, 2)}\n`);
+  else stdout.write([...suites.map(asText), ...(coverage === null ? [] : [coverageText(coverage)])].join(''));
   if (options.junit !== undefined) write(options.junit, asJUnit(suites));
   const passed = suites.every(({ errors }) => errors.length === 0) && results.every((result) => result.passed);
   if (passed && results.length === 0) throw new CommandError(nothingToRun(options));
+  const short = coverage === null ? [] : shortOf(coverage, minimum);
+  if (short.length > 0) throw new CommandError(short.join('\n'));
   return passed;
 }
 

@@ -1,14 +1,17 @@
 import type { Got, Difference } from '../../testing/compare.ts';
+import type { Coverage } from '../../testing/coverage.ts';
 import type { ScenarioResult } from '../../testing/run.ts';
 import type { SuiteResult } from '../../testing/suite.ts';
+import { coverageObject } from './coverage.ts';
 
-/** What `lull test --json` prints. Times count from the start of the scenario, in milliseconds. */
-export function asObject(suites: readonly SuiteResult[]): object {
+/** What `lull test --json` prints, with `coverage` where it was asked for. Times count from the start of the scenario, in milliseconds. */
+export function asObject(suites: readonly SuiteResult[], coverage: Coverage | null): object {
   const all = suites.flatMap(({ results }) => results);
   return {
     passed: all.filter(({ passed }) => passed).length,
     failed: all.filter(({ passed }) => !passed).length,
     topologies: suites.map(({ folder, errors, results }) => ({ folder, errors, scenarios: results.map(scenarioObject) })),
+    ...(coverage === null ? {} : { coverage: coverageObject(coverage) }),
   };
 }
 

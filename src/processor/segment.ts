@@ -36,6 +36,8 @@ export class Segment {
   /** The largest record time up to each record, of the segment alone. */
   #recordMs = new Float64Array(FIRST_ROOM);
   readonly #allowedLatenessMs: number;
+  /** The largest append time seen before the segment. */
+  readonly #startMs: number;
 
   /** Ends behind `most` records or the first of user number `MAX_USERS`, or where `endsAtKeyless` before the first that is nobody's. */
   constructor(
@@ -48,6 +50,7 @@ export class Segment {
     this.records = records;
     this.from = from;
     this.#allowedLatenessMs = time.allowedLatenessMs;
+    this.#startMs = time.nowMs;
     const runs = new Map<string, Run>();
     const keyless: number[] = [];
     let { nowMs } = time;
@@ -106,6 +109,11 @@ export class Segment {
   /** The largest append time seen when this record is processed. */
   nowMs(index: number): number {
     return this.#nowMs[index - this.from]!;
+  }
+
+  /** The largest append time seen when what comes before this record is processed. */
+  nowBefore(index: number): number {
+    return index === this.from ? this.#startMs : this.nowMs(index - 1);
   }
 
   /** Historical input: no timer due at or after this fires within the segment. */

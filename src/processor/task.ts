@@ -151,8 +151,8 @@ export class ProcessorTask implements StageTask {
     await this.#untilItFits(async () => {
       await this.#passTime(untilMs + 1, commit, end.offset, (user) => {
         for (let timer = nextTimer(user.state); timer !== null && timer.dueMs <= untilMs; timer = nextTimer(user.state)) {
-          this.#nowMs = Math.max(this.#nowMs, timer.dueMs);
-          this.#turns.fire(end, user, timer, timer.dueMs);
+          // Each user's ticks by themselves: they move nobody else's time.
+          this.#turns.fire(end, user, timer, Math.max(this.#nowMs, timer.dueMs));
         }
       });
       await this.#commit(commit, end.offset);

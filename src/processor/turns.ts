@@ -58,14 +58,17 @@ export class Turns {
     if (isHistorical) this.fireUntil(segment, user, passed, segment.to - 1);
   }
 
-  /** Historical input: one tick per due time that the records from `from` to `until` have passed, each at that due time. */
+  /**
+   * Historical input: one tick per due time that the records from `from` to `until` have passed, each at that due time. As with any record, `now` may be further: what is
+   * overdue when it is armed (its event came late) is not decided before its event was appended.
+   */
   fireUntil(segment: Segment, user: User, from: number, until: number): void {
     // Asked for every event: without making anything where nothing is due.
     for (let dueMs = nextDueMs(user.state); dueMs !== null; dueMs = nextDueMs(user.state)) {
       const passing = segment.passing(dueMs, from, until);
       if (passing < 0) return;
       from = passing;
-      this.fire(segment.records.at(passing)!, user, nextTimer(user.state)!, dueMs);
+      this.fire(segment.records.at(passing)!, user, nextTimer(user.state)!, Math.max(dueMs, segment.nowBefore(passing)));
     }
   }
 

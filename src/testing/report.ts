@@ -3,10 +3,9 @@ import type { Difference, Outcome } from './compare.ts';
 import type { ScenarioResult } from './run.ts';
 
 /** A failed scenario for people: where it stands, and what was expected against what came. Times count from the scenario's start. */
-export function formatResult(result: ScenarioResult): string {
-  const { scenario } = result;
+export function formatResult({ scenario, differences }: Pick<ScenarioResult, 'scenario' | 'differences'>): string {
   const lines = [`${scenario.file}:${scenario.place.line}: ${scenario.name}`];
-  for (const difference of result.differences) lines.push(...formatDifference(difference, scenario.startMs).map((line) => `    ${line}`));
+  for (const difference of differences) lines.push(...formatDifference(difference, scenario.startMs).map((line) => `    ${line}`));
   return lines.join('\n');
 }
 

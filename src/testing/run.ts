@@ -12,6 +12,8 @@ export interface ScenarioResult {
   /** What was expected and did not come, what came and was not expected, and what came otherwise. */
   readonly differences: readonly Difference[];
   readonly got: readonly Got[];
+  /** As `Simulation.waits`. */
+  readonly waits: ReadonlySet<string>;
 }
 
 /** Runs one scenario through the core in virtual time, and compares everything that came of it with what is expected. */
@@ -47,7 +49,7 @@ export function runScenario(scenario: Scenario, program: Program): ScenarioResul
   finish(simulation, scenario);
   const got = gotFrom(simulation.output);
   differences.push(...compare(scenario, got));
-  return { scenario, passed: differences.length === 0, differences, got };
+  return { scenario, passed: differences.length === 0, differences, got, waits: simulation.waits };
 }
 
 /** null where the step has sent nothing so far. */

@@ -38,6 +38,7 @@ export class Simulation {
   readonly #commands: SendCommand[] = [];
   readonly #decisions: Decision[] = [];
   readonly #revocations: Revocation[] = [];
+  readonly #waits = new Set<string>();
   #lateSuppressions = 0;
   #duplicates = 0;
   #nowMs: number;
@@ -71,6 +72,11 @@ export class Simulation {
     };
   }
 
+  /** Waits in which a run has stood, as `journey/step`: they decide nothing. */
+  get waits(): ReadonlySet<string> {
+    return this.#waits;
+  }
+
   stateOf(userId: string): UserState {
     return this.#users.get(userId) ?? emptyState(userId);
   }
@@ -84,8 +90,7 @@ export class Simulation {
     this.#nowMs = Math.max(this.#nowMs, atMs);
     const record: Event = { ...event, topic: TOPIC, partition: 0, offset: this.#offset++, appendedAtMs: atMs, traceParent: null };
     const { state, effects } = onEvent(this.stateOf(event.userId), record, this.#nowMs, this.#program);
-    this.#users.set(event.userId, state);
-    this.#collect(effects);
+    this.#keep(state, effects);
   }
 
   /** Time passes, `atMs` included: whatever is due until then is decided. */
@@ -118,7 +123,8 @@ export class Simulation {
       const tickMs = this.#allowedLatenessMs === null ? nowMs : first.timer.dueMs;
       if (inclusive ? tickMs > limitMs : tickMs >= limitMs) return;
       this.#nowMs = nowMs;
-      this.#offset++;
+      // Nothing is written to historical input.
+      if (this.#allowedLatenessMs === null) this.#offset++;
       for (let due = this.#firstDue(tickMs); due !== null; due = this.#firstDue(tickMs)) this.#fire(due.userId, due.timer);
     }
   }
@@ -127,8 +133,7 @@ export class Simulation {
     const before = this.stateOf(userId);
     const { state, effects } = onTimer(before, timer, this.#nowMs, this.#program);
     if (state === before) throw new Error(`timer ${timer.id} of ${userId} fires without an end`);
-    this.#users.set(userId, state);
-    this.#collect(effects);
+    this.#keep(state, effects);
   }
 
   /** The first timer at or before `limitMs`, in (due, user, timer) order. */
@@ -144,7 +149,9 @@ export class Simulation {
     for (const [userId, state] of this.#users) for (const timer of timersOf(state)) yield { userId, timer };
   }
 
-  #collect(effects: Effects): void {
+  #keep(state: UserState, effects: Effects): void {
+    this.#users.set(state.userId, state);
+    for (const { journey, wait } of state.matches) if (wait !== null) this.#waits.add(`${journey}/${wait.step}`);
     this.#commands.push(...effects.commands);
     this.#decisions.push(...effects.decisions);
     this.#revocations.push(...effects.revocations);

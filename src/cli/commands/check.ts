@@ -4,6 +4,7 @@ import { checkTopology } from '../../testing/check.ts';
 import type { CheckResult } from '../../testing/check.ts';
 import { formatIssue } from '../../topology/issue.ts';
 import { commandConfig } from '../context.ts';
+import { count } from '../count.ts';
 import { topologyFolders } from '../folders.ts';
 import { parseSet, setOption } from '../set-option.ts';
 
@@ -48,8 +49,4 @@ function asText({ folder, errors, warnings, topology, scenarios }: CheckResult):
     lines.push(`${folder}: ${count(journeys.length, 'journey')}, ${count(scenarios.length, 'scenario')}, no error (${hash.slice(0, 12)})`);
   }
   return `${lines.join('\n')}\n`;
-}
-
-export function count(number: number, noun: string): string {
-  return `${number} ${noun}${number === 1 ? '' : 's'}`;
 }

@@ -1,0 +1,30 @@
+/**
+ * What Lull lets people notice (A) and do (B), by the ids with which scenarios say what they prove. Other ids in `features` are the author's own.
+ */
+export const FEATURES: ReadonlyMap<string, string> = new Map([
+  ['A1', 'an event, with a condition'],
+  ['A2', 'a count in a session or window'],
+  ['A3', 'behaviour within a session'],
+  ['A4', 'friction: errors, failures, fruitless searches'],
+  ['A5', 'silence after something'],
+  ['A6', 'abandonment: one thing, and not the other in time'],
+  ['A7', 'the end of a session, and a delay'],
+  ['A8', 'dormant users, a series to win them back'],
+  ['A9', 'milestones, streaks, anniversaries'],
+  ['A10', 'the life of a purchase or a subscription'],
+  ['A11', 'before and after a date of the user, which may move'],
+  ['A12', 'an attribute changes, a segment is entered or left'],
+  ['A13', 'an item changes that the user is interested in'],
+  ['A14', 'to continue where somebody left off'],
+  ['A15', 'a sequence with order, absence and keys'],
+  ['B1', 'steps over days, each waits for a time or an event'],
+  ['B2', 'branches on user, session, event, earlier message'],
+  ['B3', 'a goal ends the journey at once'],
+  ['B4', 're-entry: once, after a time, per key, per session'],
+  ['B5', 'no interruption of who is active'],
+  ['B6', 'priority where several fire'],
+  ['B7', 'welcome and onboarding series'],
+  ['B8', 'a ladder of channels'],
+  ['B9', 'edits with people in flight'],
+  ['B10', 'draft, shadow and live'],
+]);

@@ -46,7 +46,7 @@ export function runScenario(scenario: Scenario, program: Program): ScenarioResul
         break;
     }
   }
-  finish(simulation, scenario);
+  differences.push(...finish(simulation, scenario));
   const got = gotFrom(simulation.output);
   differences.push(...compare(scenario, got));
   return { scenario, passed: differences.length === 0, differences, got, waits: simulation.waits };
@@ -68,20 +68,23 @@ function unanswerable({ place, atMs, journey, step }: AnswerStep): Difference {
   return { kind: 'missing', place, expected: { kind: 'sent', atMs, fields: { journey, step } }, got: null, fields: [] };
 }
 
-/** Nothing that a topology can express waits for longer without being due in between. */
-const MAX_TICKS = 10_000;
+/** Who waits for longer than three years without `until` means a date that comes every year. */
+const LONGEST_MS = 3 * 366 * 86_400_000;
 
-function finish(simulation: Simulation, scenario: Scenario): void {
+/** Until nothing waits any more. What always waits anew (a yearly date) is a failure that names `until`. */
+function finish(simulation: Simulation, scenario: Scenario): Difference[] {
   if (scenario.untilMs !== null) {
     simulation.passTo(scenario.untilMs);
-    return;
+    return [];
   }
-  for (let i = 0; i < MAX_TICKS; i++) {
-    const next = simulation.nextDueMs();
-    if (next === null) return;
+  for (let next = simulation.nextDueMs(); next === null || next <= scenario.startMs + LONGEST_MS; next = simulation.nextDueMs()) {
+    if (next === null) return [];
     simulation.passTo(next);
   }
-  throw new Error(`${scenario.file}: "${scenario.name}" has no end: say how long to look with \`until\``);
+  const [match] = simulation.stateOf(scenario.userId).matches;
+  const detail = 'it always waits anew: say with `until` how long to look';
+  const got: Got = { kind: 'waiting', atMs: match?.dueMs ?? simulation.nowMs, fields: { journey: match?.journey ?? '' }, detail };
+  return [{ kind: 'unexpected', place: scenario.place, expected: null, got, fields: [] }];
 }
 
 function compareWaiting(expected: readonly Waiting[], matches: readonly Match[], atMs: number, place: Place): Difference[] {

@@ -67,8 +67,8 @@ scenarios:
 `;
 
 /** The report of one file of scenarios, as \`lull test\` prints it, with paths from inside of the topology. */
-function report(scenarios: string): string[] {
-  return inFolder({ ...TOPOLOGY, 'tests/all.yaml': `${DEFAULTS}${scenarios}` }, (folder) => {
+function report(scenarios: string, more: Files = {}): string[] {
+  return inFolder({ ...TOPOLOGY, ...more, 'tests/all.yaml': `${DEFAULTS}${scenarios}` }, (folder) => {
     const { errors, results } = testTopology(folder, { app: 'test' });
     const lines = [...errors.map(formatIssue), ...results.filter(({ passed }) => !passed).map(formatResult)];
     return lines.flatMap((text) => text.replaceAll(`${folder}${path.sep}`, '').split('\n'));
@@ -166,6 +166,25 @@ describe('a scenario', () => {
       '    expected  nothing  (line 13)',
       '    got       1h5m      waiting   main key=b',
     ]);
+  });
+
+  it('of what comes again every year has no end, unless it says how long to look', () => {
+    const yearly = TOPOLOGY['journeys/main.yaml']!.replace(/^on: .*$/m, 'on: { anniversary: { of: since } }')
+      .replace('key: show\n', '')
+      .replace('show: trigger.show, ', '');
+    const topology = TOPOLOGY['topology.yaml']!.replace('nickname: string?', 'nickname: string?, since: time?');
+    const scenario = (until: string) => `
+  - name: yearly
+    given: { profile: { since: 0s }, consent: { news: in } }
+    timeline: []${until}
+    expect:
+      sent: [{ at: 365d, journey: main }]
+`;
+    const files = { 'journeys/main.yaml': yearly, 'topology.yaml': topology };
+    expect(report(scenario('\n    until: 400d'), files)).toEqual([]);
+    expect(report(scenario(''), files)).toContain(
+      '    got       1461d     waiting   main  (it always waits anew: say with `until` how long to look)',
+    );
   });
 
   it('decides what is due before an event, and what is due in its moment behind it, unless a tick is before it', () => {

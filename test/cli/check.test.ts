@@ -12,6 +12,17 @@ describe('lull check', () => {
     expect(stdout).toMatch(/shop: 3 journeys, \d+ scenarios, no error \([0-9a-f]{12}\)\n$/);
   });
 
+  it('says what each part keeps of a user, where it is asked for', async () => {
+    const { code, stdout } = await lull(['check', '--costs', SHOP]);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/ {2}a user's row: \d+ B with one of each, [\d.]+ KiB at the limits; beside profile, devices and consent\n/);
+    expect(stdout).toMatch(/ +\d+ B +\d+ B +1h +a pattern that waits to come true {2}\(cart_abandoned\)\n/);
+    const json = await lull(['check', '--costs', '--json', SHOP]);
+    const { topologies } = JSON.parse(json.stdout) as { topologies: [{ costs: { oneBytes: number; parts: object[] } }] };
+    expect(topologies[0].costs.oneBytes).toBeGreaterThan(0);
+    expect(topologies[0].costs.parts).toContainEqual(expect.objectContaining({ for: ['cart_abandoned'], keptForMs: 3_600_000 }));
+  });
+
   it('names all mistakes by file, line and column, and fails', async () => {
     await brokenShop(
       [

@@ -11,7 +11,8 @@ import type { CompiledMatcher } from './matchers.ts';
 import { compilePattern } from './patterns.ts';
 import type { Settings } from './settings.ts';
 import type { Source } from './source.ts';
-import { runMs, StepsCompiler } from './steps.ts';
+import { checkSend } from './sends.ts';
+import { placedSteps, runMs, StepsCompiler } from './steps.ts';
 import { didYouMean } from './suggest.ts';
 import type { TemplateWorld } from './template-scope.ts';
 import type { Template } from './templates.ts';
@@ -51,6 +52,8 @@ export function compileJourney(loaded: Loaded<JourneyFile>, world: JourneyWorld)
   const issues = expressions.issues;
 
   const keyed = new KeyCheck(source, value.key ?? null, world.catalogue, issues);
+  // Whatever starts the journey: a wrong trigger hides nothing of its messages.
+  for (const [path, form] of placedSteps(value.steps)) if ('send' in form) checkSend(source, form, path, world, issues);
   const used = compilePattern(loaded, world, expressions, matchers, keyed);
   if (used === null) return { journey: null, issues };
   const place: Place = { kind: 'send', eventType: used.eventType };

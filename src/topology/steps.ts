@@ -9,7 +9,7 @@ import type { JourneyFile, StepForm, UntilForm } from './files.ts';
 import type { JourneyWorld, KeyCheck, PatternUse } from './journeys.ts';
 import type { Loaded } from './load.ts';
 import type { Matchers } from './matchers.ts';
-import { checkSend, compileSend } from './sends.ts';
+import { compileSend } from './sends.ts';
 import type { Path } from './source.ts';
 import { localTime } from './local-time.ts';
 import { didYouMean } from './suggest.ts';
@@ -96,7 +96,6 @@ export class StepsCompiler {
     if ('send' in form) {
       this.#name(form.send, [...path, 'send']);
       const { source } = this.#loaded;
-      checkSend(source, form, path, this.#world, this.#expressions.issues);
       const send = compileSend(source, form, path, this.#used.eventType, this.#world, this.#expressions);
       if (send === null) return;
       for (const property of send.capture) this.#capture.add(property);
@@ -290,17 +289,28 @@ function nextsOf(step: JourneyStep): readonly (number | null)[] {
   }
 }
 
-/** The lists of steps that a step contains. */
-function innerLists(form: StepForm): readonly (readonly StepForm[])[] {
-  if ('wait' in form) return [form.then ?? [], form.else ?? []];
-  if ('branch' in form) return [...form.cases.map(({ steps }) => steps ?? []), form.else ?? []];
-  if ('split' in form) return form.arms.map(({ steps }) => steps ?? []);
+/** The lists of steps that a step contains, and where each stands in it. */
+function innerLists(form: StepForm): readonly (readonly [path: Path, steps: readonly StepForm[]])[] {
+  if ('wait' in form) return [[['then'], form.then ?? []] as const, [['else'], form.else ?? []] as const];
+  if ('branch' in form) {
+    const cases = form.cases.map(({ steps }, i) => [['cases', i, 'steps'], steps ?? []] as const);
+    return [...cases, [['else'], form.else ?? []] as const];
+  }
+  if ('split' in form) return form.arms.map(({ steps }, i) => [['arms', i, 'steps'], steps ?? []] as const);
   return [];
 }
 
-/** All steps of a journey, those within others included. */
+/** All steps of a journey, those within others included, each with its place. */
+export function placedSteps(forms: readonly StepForm[], path: Path = ['steps']): readonly (readonly [path: Path, form: StepForm])[] {
+  return forms.flatMap((form, i) => {
+    const at = [...path, i];
+    const inner = innerLists(form).flatMap(([within, steps]) => placedSteps(steps, [...at, ...within]));
+    return [[at, form] as const, ...inner];
+  });
+}
+
 export function allSteps(forms: readonly StepForm[]): readonly StepForm[] {
-  return forms.flatMap((form) => [form, ...innerLists(form).flatMap(allSteps)]);
+  return placedSteps(forms).map(([, form]) => form);
 }
 
 function sendNames(forms: readonly StepForm[]): string[] {

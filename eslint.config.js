@@ -13,6 +13,7 @@ const ARROWS = {
   dev: '*',
   core: [],
   topology: ['core', 'telemetry'],
+  graph: ['topology', 'telemetry'],
   testing: ['core', 'topology', 'telemetry'],
   processor: stage,
   ingest: stage,

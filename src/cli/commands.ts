@@ -33,6 +33,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     define: async () => (await import('./commands/test.ts')).test,
   },
   {
+    name: 'graph',
+    summary: 'draw journeys, as SVG or Mermaid',
+    define: async () => (await import('./commands/graph.ts')).graph,
+  },
+  {
     name: 'explain',
     summary: 'say why a user got or did not get a message',
     define: async () => (await import('./commands/explain.ts')).explain,

@@ -90,8 +90,14 @@ function titleOf({ messages, default: locale, name }: TemplateFile): string {
   return /\p{L}/u.test(title.replace(/\[[^\]]*\]/g, '')) ? title : `${title}: ${body}`;
 }
 
-function factsOf({ goal, cancel_on: cancel, audience, reentry, expires, key }: JourneyFile): Fact[] {
+const NOT_LIVE: Readonly<Record<Exclude<NonNullable<JourneyFile['mode']>, 'live'>, string>> = {
+  draft: 'a draft, takes no part',
+  shadow: 'in the shadow, decides and sends nothing',
+};
+
+function factsOf({ goal, cancel_on: cancel, audience, reentry, expires, key, mode = 'live' }: JourneyFile): Fact[] {
   const facts: (Fact | null)[] = [
+    mode === 'live' ? null : { label: 'Not live', text: NOT_LIVE[mode] },
     goal === undefined ? null : { label: 'Goal, ends it at once', text: matcherWords(goal) },
     cancel === undefined ? null : { label: 'Stops it at once', text: matcherWords(cancel) },
     audience === undefined ? null : { label: 'Only for', text: conditionWords(audience) },

@@ -90,7 +90,14 @@ describe('the chart of a journey', () => {
       { label: 'Only for', text: 'user.plan = "pro"' },
       { label: 'How often', text: 'once per cart' },
     ]);
-    expect(chartOf(journey('a'), []).facts).toEqual([{ label: 'How often', text: 'every time' }]);
+    const often = { label: 'How often', text: 'every time' };
+    expect(chartOf(journey('a'), []).facts).toEqual([often]);
+    expect(chartOf(journey('a', { mode: 'live' }), []).facts).toEqual([often]);
+    expect(chartOf(journey('a', { mode: 'draft' }), []).facts).toEqual([{ label: 'Not live', text: 'a draft, takes no part' }, often]);
+    expect(chartOf(journey('a', { mode: 'shadow' }), []).facts).toEqual([
+      { label: 'Not live', text: 'in the shadow, decides and sends nothing' },
+      often,
+    ]);
   });
 
   it('shows the text of a message whose title is only what the event says', () => {

@@ -42,7 +42,7 @@ export function graph(command: Command): void {
         Object.keys(FORMATS),
       ),
     )
-    .option('--out <path>', 'a file for one journey, a folder for all: name.svg, name.mmd')
+    .option('--out <path>', 'for one journey a file, if it has an ending; else a folder, for name.svg or name.mmd')
     .addOption(setOption("the topology's"))
     .addHelpText(
       'after',

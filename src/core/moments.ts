@@ -67,6 +67,16 @@ export function firstOther(moments: Moments, fromMs: number, offset: number): Mo
   return undefined;
 }
 
+/** The first behind `from` and before `untilMs` that is not the one at `offset`. */
+export function firstBetween(moments: Moments, from: Moment, untilMs: number, offset: number): Moment | undefined {
+  for (let i = firstSince(moments, from.atMs); i < momentCount(moments); i++) {
+    const moment = momentAt(moments, i);
+    if (moment.atMs >= untilMs) return undefined;
+    if (moment.offset !== offset && isBehind(moment, from)) return moment;
+  }
+  return undefined;
+}
+
 /** Does one of them lie between these two? */
 export function hasBehindAndBefore(moments: Moments, from: Moment, to: Moment): boolean {
   for (let i = momentCount(moments) - 1; i >= 0; i--) {

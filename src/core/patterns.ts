@@ -81,7 +81,7 @@ export function triggered(
       const end = countedAt(keyed, pattern, { atMs, offset: event.offset }, range);
       if (end === undefined) return;
       remember(turn, used, key, end);
-      begin(turn, matchOf(journey, key, triggerOf(event, journey, atMs, session), atMs), journey, event);
+      begin(turn, matchOf(journey, key, triggerOf(event, journey, atMs, session), atMs), journey, event, end);
       return;
     }
     case 'inactive': {
@@ -150,7 +150,7 @@ export function completed(turn: Turn, event: Event, journey: SequenceJourney): v
   if (key === null) return;
   // The one that started last: what it leaves of the others is used up with it.
   for (const match of turn.state.matches.toReversed())
-    if (match.wait === null && match.journey === journey.name && match.key === key && complete(turn, journey, match, null)) return;
+    if (match.wait === null && match.journey === journey.name && match.key === key && complete(turn, journey, match, event)) return;
 }
 
 function started(turn: Turn, event: Event, journey: SequenceJourney, match: Match): void {
@@ -192,7 +192,7 @@ function replacePrevious(turn: Turn, journey: SequenceJourney, match: Match): vo
 }
 
 /** Comes to the gate where its last event is there. */
-function complete(turn: Turn, journey: SequenceJourney, match: Match, event: Event | null): boolean {
+function complete(turn: Turn, journey: SequenceJourney, match: Match, event: Event): boolean {
   const { state, index } = turn;
   const end = endsOf({ state, index, key: match.key }, journey.pattern, startOf(match), match.dueMs).at(-1);
   if (end === undefined) return false;
@@ -200,7 +200,7 @@ function complete(turn: Turn, journey: SequenceJourney, match: Match, event: Eve
   state.matches = state.matches.filter(
     (other) => other.wait !== null || other.journey !== match.journey || other.key !== match.key || isBehind(startOf(other), end),
   );
-  begin(turn, { ...match, dueMs: end.atMs }, journey, event);
+  begin(turn, { ...match, dueMs: end.atMs }, journey, event, end);
   return true;
 }
 

@@ -5,7 +5,7 @@ import type { Turn } from './draft.ts';
 import type { Event } from './event.ts';
 import { setAttributes } from './facts.ts';
 import { cancelOf, decide } from './gate.ts';
-import { firstOther } from './moments.ts';
+import { firstBetween, isBehind, type Moment } from './moments.ts';
 import type { WaitUse } from './program-index.ts';
 import { EvaluationError } from './program.ts';
 import type { BranchStep, Journey, JourneyStep, SplitStep, UpdateStep, WaitStep } from './program.ts';
@@ -18,15 +18,18 @@ import { nextInstantOf } from './zone.ts';
  * Runs: what a journey does once its pattern has come true. A run goes from step to step until it waits, is over, or exits. It waits as a `Match`, with a deadline.
  *
  * - A wait counts from when the step before was done: from the pattern's own moment, from the decision about a message, from the end of the wait before.
+ * - What ends a wait is looked for in event time, behind what the step before was done with and before the wait's own end: it may have reached us before, and an outage
+ *   changes nothing. An event ends one wait of a run, not also the next.
  * - A goal or a suppressor ends a run that waits at once; where the run comes to a message, the gate looks at all of the log.
  * - Steps lie ahead of the ones that lead to them, so a run comes to an end.
  */
 
-/** Begins a run: its pattern has come true at `match.dueMs`. `event` is the one that it came true with, where there is one. */
-export function begin(turn: Turn, match: Match, journey: Journey, event: Event | null): void {
-  // Begun by its own trigger, it sees what came behind that, though it may have reached us before.
-  const sinceMs = event === null ? match.dueMs : match.trigger.occurredAtMs;
-  goOn(turn, { run: match, journey, event, doneMs: match.dueMs, sinceMs }, 0);
+/**
+ * Begins a run: its pattern has come true at `match.dueMs`. `event` is the one that it came true with, where there is one; `since` the last of several that it is made of.
+ * What came behind counts for its waits, though it may have reached us before.
+ */
+export function begin(turn: Turn, match: Match, journey: Journey, event: Event | null, since?: Moment): void {
+  goOn(turn, { run: match, journey, event, doneMs: match.dueMs, since: since ?? startOf(match.dueMs) }, 0);
 }
 
 /** The time of a wait is over. */
@@ -36,7 +39,7 @@ export function waited(turn: Turn, run: Match, journey: Journey): void {
     decideExit(turn, run, run.wait!.step, 'step_removed', `the journey has no wait \`${run.wait!.step}\` any more`);
     return;
   }
-  goOn(turn, { run, journey, event: null, doneMs: run.dueMs, sinceMs: run.dueMs }, step.next);
+  goOn(turn, { run, journey, event: null, doneMs: run.dueMs, since: startOf(run.dueMs) }, step.next);
 }
 
 /** An event that may end a wait, after its moment is remembered. */
@@ -45,10 +48,10 @@ export function awaited(turn: Turn, event: Event, { journey, trackerId }: WaitUs
     if (run.journey !== journey.name || run.wait === null || !turn.state.matches.includes(run)) continue;
     const step = stepOf(run, journey);
     if (step?.until.some((until) => until.trackerId === trackerId) !== true) continue;
-    const next = endOf(turn, run, step, run.wait.sinceMs);
-    if (next === undefined) continue;
+    const end = endOf(turn, run, step);
+    if (end === undefined) continue;
     turn.state.matches = turn.state.matches.filter((other) => other !== run);
-    goOn(turn, { run, journey, event, doneMs: turn.nowMs, sinceMs: turn.nowMs }, next);
+    goOn(turn, { run, journey, event, doneMs: turn.nowMs, since: end.moment }, end.next);
   }
 }
 
@@ -60,18 +63,23 @@ export function exited(turn: Turn, journey: Journey): void {
   }
 }
 
-/** A run on its way: since when a wait counts, and from when on it looks for events. */
+/** Before everything of that time. */
+function startOf(atMs: number): Moment {
+  return { atMs, offset: -1 };
+}
+
+/** A run on its way: from when on a wait counts, and behind which moment it looks for events. */
 interface Going {
   readonly run: Match;
   readonly journey: Journey;
   readonly event: Event | null;
   readonly doneMs: number;
-  readonly sinceMs: number;
+  readonly since: Moment;
 }
 
 function goOn(turn: Turn, from: Going, at: number | null): void {
   const { run, journey, event } = from;
-  let { doneMs, sinceMs } = from;
+  let { doneMs, since } = from;
   let next = at;
   while (next !== null) {
     const step: JourneyStep = journey.steps[next]!;
@@ -80,20 +88,17 @@ function goOn(turn: Turn, from: Going, at: number | null): void {
         // The message is due when the step before was done.
         if (decide(turn, { ...run, dueMs: doneMs }, journey, step, event) === 'ended') return;
         doneMs = turn.nowMs;
-        if (event === null) sinceMs = turn.nowMs;
+        if (event === null) since = startOf(turn.nowMs);
         next = step.next;
         break;
       case 'wait': {
         const overMs = doneMs + step.forMs;
         const dueMs = step.atMinutes === null ? overMs : nextInstantOf(zoneOf(turn.state, turn.program), overMs, step.atMinutes);
-        const waiting = {
-          ...run,
-          dueMs,
-          wait: { step: step.name, sinceMs: step.fromTrigger ? run.trigger.occurredAtMs : sinceMs },
-        };
-        const end = enterWait(turn, waiting, journey, step);
-        if (end === 'waits') return;
-        doneMs = sinceMs = turn.nowMs;
+        const { atMs: sinceMs, offset: sinceOffset } = step.fromTrigger ? startOf(run.trigger.occurredAtMs) : since;
+        const end = enterWait(turn, { ...run, dueMs, wait: { step: step.name, sinceMs, sinceOffset } }, journey, step);
+        if (end === null) return;
+        doneMs = turn.nowMs;
+        since = end.moment;
         next = end.next;
         break;
       }
@@ -114,18 +119,18 @@ function goOn(turn: Turn, from: Going, at: number | null): void {
   }
 }
 
-/** Waits, ends for a reason that is in the log already, or finds that what it would wait for has come. */
-function enterWait(turn: Turn, run: Match, journey: Journey, step: WaitStep): 'waits' | { readonly next: number | null } {
-  if (exits(turn, run, journey, step.name)) return { next: null };
-  const next = endOf(turn, run, step, run.wait!.sinceMs);
-  if (next !== undefined) return { next };
+/** Waits, or ends for a reason that is in the log already: null. Or finds that what it would wait for has come. */
+function enterWait(turn: Turn, run: Match, journey: Journey, step: WaitStep): End | null {
+  if (exits(turn, run, journey, step.name)) return null;
+  const end = endOf(turn, run, step);
+  if (end !== undefined) return end;
   const { matches } = turn.state;
   const { matchesPerJourney } = turn.program.limits;
   const mine = matches.filter((other) => other.journey === journey.name);
   const dropped = mine.length < matchesPerJourney ? undefined : mine[0];
   turn.state.matches = [...matches.filter((other) => other !== dropped), run];
   if (dropped !== undefined) decideUnevaluated(turn, dropped, journey, `more than ${matchesPerJourney} of this journey wait`, 'limit');
-  return 'waits';
+  return null;
 }
 
 function exits(turn: Turn, run: Match, journey: Journey, step: string): boolean {
@@ -138,14 +143,22 @@ function exits(turn: Turn, run: Match, journey: Journey, step: string): boolean 
   return false;
 }
 
-/** Where the run goes on because one of the events has come; undefined where none has. */
-function endOf(turn: Turn, run: Match, step: WaitStep, sinceMs: number): number | null | undefined {
-  for (const until of step.until) {
-    const tracker = turn.index.trackers.get(until.trackerId)!;
-    const moments = momentsOf(turn.state, tracker, until.by === 'key' ? run.key : run.occurrence);
-    if (firstOther(moments, sinceMs, run.trigger.offset) !== undefined) return until.next;
+/** What has ended a wait, and where the run goes on. */
+interface End {
+  readonly moment: Moment;
+  readonly next: number | null;
+}
+
+/** The first of the events that end the wait; undefined where none has come. */
+function endOf(turn: Turn, run: Match, step: WaitStep): End | undefined {
+  const { sinceMs, sinceOffset } = run.wait!;
+  let end: End | undefined;
+  for (const { trackerId, by, next } of step.until) {
+    const moments = momentsOf(turn.state, turn.index.trackers.get(trackerId)!, by === 'key' ? run.key : run.occurrence);
+    const moment = firstBetween(moments, { atMs: sinceMs, offset: sinceOffset }, run.dueMs, run.trigger.offset);
+    if (moment !== undefined && (end === undefined || isBehind(end.moment, moment))) end = { moment, next };
   }
-  return undefined;
+  return end;
 }
 
 /** The wait where the run stands, or the one that an edit has put in its place. */

@@ -115,8 +115,9 @@ export interface Match {
 
 export interface Wait {
   readonly step: string;
-  /** From here on, in event time, an event ends the wait. */
+  /** Events behind this moment end the wait: (event time, offset). An offset of -1 is before all of that time. */
   readonly sinceMs: number;
+  readonly sinceOffset: number;
 }
 
 export interface LedgerEntry {

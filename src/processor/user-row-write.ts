@@ -102,6 +102,7 @@ function writeMatch(out: RowOutput, match: Match): void {
   if (out.some(match.wait)) {
     out.name(match.wait.step);
     out.time(match.wait.sinceMs);
+    out.offset(match.wait.sinceOffset);
   }
 }
 

@@ -102,6 +102,60 @@ describe('a run', () => {
     expect(waitsOf(earlier)).toEqual(['w']);
   });
 
+  it('ends one wait with an event, and the next with one behind it, though that may have reached us before', () => {
+    const until = (next: number) => [{ trackerId: 'b', by: 'key', next }] as const;
+    const steps = [
+      waitOf('w', HOUR, { until: until(1) }),
+      waitOf('v', HOUR, { until: until(2) }),
+      waitOf('u', HOUR, { until: [{ trackerId: 'c', by: 'key', next: 3 }] }),
+      sendOf({ name: 'came' }),
+    ];
+    const log = new UserLog(journeys(steps));
+    log.event('a', 0);
+    log.event('b', 10);
+    expect(waitsOf(log)).toEqual(['v']);
+    log.event('b', 10);
+    expect(waitsOf(log)).toEqual(['u']);
+
+    const late = new UserLog(journeys(steps));
+    late.event('a', 0);
+    late.event('c', MINUTE, { at: 30 });
+    late.event('b', MINUTE, { at: 10 });
+    late.event('b', MINUTE, { at: 20 });
+    expect(stepsOf(late)).toEqual(['came sent']);
+  });
+
+  it('ends no wait with an event that its pattern is made of', () => {
+    const until = [{ trackerId: 'b', by: 'key', next: 1 }] as const;
+    const steps = [waitOf('w', HOUR, { until }), sendOf({ name: 'came' })];
+    const links = [{ trackerId: 'b', withoutId: null }];
+    const sequence = { kind: 'sequence', on: { type: 'a', where: null }, links, withoutId: null, withinMs: DAY } as const;
+    const count = { kind: 'count', on: { type: 'b', where: null }, trackerId: 'b', withoutId: null, times: 2, withinMs: HOUR } as const;
+    for (const [pattern, first] of [
+      [sequence, 'a'],
+      [count, 'b'],
+    ] as const)
+      for (const order of [
+        [0, 1],
+        [1, 0],
+      ]) {
+        const log = new UserLog(journeys(steps, { pattern }));
+        for (const at of order) log.event(at === 0 ? first : 'b', 10, { at });
+        expect(waitsOf(log)).toEqual(['w']);
+        log.event('b', 20);
+        expect(stepsOf(log)).toEqual(['came sent']);
+      }
+  });
+
+  it('takes the way that it would have taken without an outage', () => {
+    const until = [{ trackerId: 'b', by: 'key', next: 1 }] as const;
+    const log = new UserLog(journeys([waitOf('w', HOUR, { until, next: 2 }), sendOf({ name: 'came' }), sendOf({ name: 'over' })]));
+    log.event('a', 0);
+    log.event('b', 2 * HOUR, { at: HOUR });
+    log.tick(3 * HOUR);
+    expect(stepsOf(log)).toEqual(['over sent']);
+  });
+
   it('looks back to the step before, or to the trigger where it says so', () => {
     const of = (fromTrigger: boolean): UserLog => {
       const until = [{ trackerId: 'b', by: 'key', next: 2 }] as const;

@@ -77,7 +77,11 @@ export function stateByAvsc(bytes: Buffer, userId: string): UserState {
         traceParent: maybe(t.traceParent, id),
       },
       dueMs: time(dueMs),
-      wait: maybe(wait, ({ step, sinceMs }) => ({ step: name(step), sinceMs: time(sinceMs) })),
+      wait: maybe(wait, ({ step, sinceMs, sinceOffset }) => ({
+        step: name(step),
+        sinceMs: time(sinceMs),
+        sinceOffset: offset(sinceOffset),
+      })),
     })),
     recentEventIds: hashes(row.recentEventIds),
     trackers: Object.fromEntries(
@@ -177,7 +181,7 @@ interface Row {
     readonly occurrence: number;
     readonly trigger: TriggerRow;
     readonly dueMs: number;
-    readonly wait: { readonly step: number; readonly sinceMs: number } | null;
+    readonly wait: { readonly step: number; readonly sinceMs: number; readonly sinceOffset: number } | null;
   }[];
   readonly recentEventIds: Buffer;
   readonly tallies: readonly {

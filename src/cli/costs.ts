@@ -104,7 +104,7 @@ function usesOf(journey: Journey): readonly string[] {
 function tallyCost(program: Program, tally: Tally): Cost {
   const askedBy = program.journeys.filter(({ pattern }) => 'tallyId' in pattern && pattern.tallyId === tally.id).map(({ name }) => name);
   const day = Math.floor(AT_MS / DAY_MS);
-  const numbers = (n: number): number[] => (tally.of === 'events' ? [1_000] : Array.from({ length: 2 * n }, (_, i) => day + i));
+  const numbers = (n: number): number[] => (tally.of === 'events' ? [1_000, AT_MS] : Array.from({ length: 2 * n }, (_, i) => day + i));
   const keys = tally.key === null ? 1 : program.limits.keysPerTracker;
   const what = `${tally.of === 'events' ? 'how many' : 'which days had a'} ${tally.on.type}${tally.key === null ? '' : ', by key'}`;
   const of = (n: number): Partial<UserState> => ({

@@ -22,7 +22,7 @@ export function attributesChanged(turn: Turn, before: Attributes, cause: Trigger
   for (const journey of turn.index.attributes) {
     const { pattern } = journey;
     if (pattern.kind === 'date') {
-      if ((own(before, pattern.attribute) ?? null) !== (own(after, pattern.attribute) ?? null)) moveDate(turn, journey, pattern, cause);
+      if (differs(before, after, pattern.attribute)) moveDate(turn, journey, pattern, cause);
     } else if (pattern.kind === 'attribute' && !history && pattern.changed(before, after)) {
       const { attribute } = pattern;
       const values: Attributes = attribute === null ? {} : { from: own(before, attribute) ?? null, to: own(after, attribute) ?? null };
@@ -32,9 +32,19 @@ export function attributesChanged(turn: Turn, before: Attributes, cause: Trigger
   }
 }
 
-/** A date has come: the next one of a yearly one. */
+/** A missing attribute is null; and a number that is none is the same as before. */
+export function differs(before: Attributes, after: Attributes, attribute: string): boolean {
+  const [was, is] = [own(before, attribute) ?? null, own(after, attribute) ?? null];
+  return was !== is && !(Number.isNaN(was) && Number.isNaN(is));
+}
+
+/** A date has come. After it the next one of a yearly one, which nothing cancels that happened before this one. */
 export function dateCame(turn: Turn, journey: Journey, pattern: DatePattern, match: Match): void {
-  if (pattern.yearly) moveDate(turn, journey, pattern, match.trigger);
+  const value = own(turn.state.profile, pattern.attribute);
+  // It has changed while no topology had the journey.
+  const isStale = match.occurrence.split('+')[0] !== String(value);
+  if (!isStale) begin(turn, match, journey, null);
+  if (isStale || pattern.yearly) moveDate(turn, journey, pattern, { ...match.trigger, occurredAtMs: match.dueMs });
 }
 
 function moveDate(turn: Turn, journey: Journey, pattern: DatePattern, cause: Trigger): void {

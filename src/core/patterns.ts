@@ -10,7 +10,7 @@ import type { Journey, KeyOf, StreakPattern } from './program.ts';
 import { zoneOf } from './reach.ts';
 import { begin, waited } from './runs.ts';
 import { countedAt, endsOf, staysQuiet } from './sequences.ts';
-import { streakAt, userDay } from './tallies.ts';
+import { streakAt, tallyOf, userDay } from './tallies.ts';
 import type { Match, SessionSnapshot, SessionWindow, Trigger } from './state.ts';
 import { momentsOf, remember } from './trackers.ts';
 import { instantOf } from './zone.ts';
@@ -143,6 +143,12 @@ function streaked(turn: Turn, journey: Journey, pattern: StreakPattern, match: M
   arm(turn, journey, { ...match, occurrence: numbered(match.key, `${first}+${days}`), dueMs });
 }
 
+/** Has a streak its next day after all? An import starts nothing, but the day has it. */
+function isKept({ state }: Turn, { tallyId }: StreakPattern, { key, occurrence }: Match): boolean {
+  const [first, days] = occurrence.slice(occurrence.lastIndexOf('#') + 1).split('+');
+  return streakAt(tallyOf(state, tallyId, key), Number(first) + Number(days)) !== undefined;
+}
+
 /** An event that a sequence may be waiting for, after its moment is remembered. */
 export function completed(turn: Turn, event: Event, journey: SequenceJourney): void {
   if (!turn.state.matches.some((match) => match.journey === journey.name)) return;
@@ -255,8 +261,9 @@ export function matured(turn: Turn, match: Match): void {
     if (quiet === 'unknown') decideUnevaluated(turn, match, journey, tooMany(without), 'limit');
     if (quiet !== true) return;
   }
-  begin(turn, match, journey, null);
+  if (pattern.kind === 'streak' && isKept(turn, pattern, match)) return;
   if (pattern.kind === 'date') dateCame(turn, journey, pattern, match);
+  else begin(turn, match, journey, null);
 }
 
 function tooMany({ tracker }: TrackerIndex): string {

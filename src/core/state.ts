@@ -21,7 +21,7 @@ export interface UserState {
   readonly recentEventIds: readonly number[];
   /** Last moments of negated and cancelling events: tracker id -> correlation key ('' = per user) -> when. */
   readonly trackers: Readonly<Record<string, Readonly<Record<string, Moments>>>>;
-  /** Numbers over the lifetime: tally id -> correlation key ('' = per user) -> a count, or first and last days of streaks. Lasting. */
+  /** Numbers over the lifetime: tally id -> correlation key ('' = per user) -> a count and when it was counted last, or first and last days of streaks. Lasting. */
   readonly tallies: Readonly<Record<string, Readonly<Record<string, readonly number[]>>>>;
   /** Patterns and runs that wait; each carries its deadline. */
   readonly matches: readonly Match[];

@@ -9,13 +9,17 @@ import { dayOf } from './zone.ts';
 /**
  * Numbers over a lifetime. An imported event counts as well: they are facts.
  *
- * - Of events: how many there were.
+ * - Of events: how many there were, and when the last was read.
  * - Of days: the streaks, as first and last days in a row, the latest last. A late event may join two; those that ended long ago are forgotten.
+ *
+ * The last number of each tells which value of a key has been left alone for longest.
  */
 
 /** More than these never matter: what is late joins one of the last. */
 const STREAKS = 4;
 const NONE: readonly number[] = Object.freeze([]);
+
+type Numbers = Readonly<Record<string, readonly number[]>>;
 
 /** Counts an event for every tally that wants it. */
 export function count(turn: Turn, event: Event, tallies: readonly Tally[], atMs: number): void {
@@ -23,14 +27,24 @@ export function count(turn: Turn, event: Event, tallies: readonly Tally[], atMs:
     const key = keyOf(turn, event, tally);
     if (key === null) continue;
     const before = tallyOf(turn.state, tally.id, key);
-    const after = tally.of === 'events' ? [(before[0] ?? 0) + 1] : withDay(before, userDay(turn, atMs));
+    const after = tally.of === 'events' ? [(before[0] ?? 0) + 1, turn.nowMs] : withDay(before, userDay(turn, atMs));
     if (after === before) continue;
-    const { [key]: _again, ...others } = own(turn.state.tallies, tally.id) ?? {};
-    const kept = Object.entries(others).slice(-(turn.program.limits.keysPerTracker - 1));
-    // The one that was counted last stands last: at the limit the one longest left alone goes.
     (turn.grown ??= new Map()).set(tally.id, { before, after });
-    turn.state.tallies = { ...turn.state.tallies, [tally.id]: Object.fromEntries([...kept, [key, after]]) };
+    const numbers = withRoom(own(turn.state.tallies, tally.id) ?? {}, key, turn.program.limits.keysPerTracker);
+    turn.state.tallies = { ...turn.state.tallies, [tally.id]: { ...numbers, [key]: after } };
   }
+}
+
+/** At the limit the values that were left alone for longest go. */
+function withRoom(byKey: Numbers, key: string, limit: number): Numbers {
+  // Of those left alone equally long, the ones that came last stay.
+  const others = Object.keys(byKey)
+    .filter((other) => other !== key)
+    .reverse();
+  if (others.length < limit) return byKey;
+  const last = (other: string): number => byKey[other]!.at(-1)!;
+  const kept = others.sort((a, b) => last(b) - last(a)).slice(0, limit - 1);
+  return Object.fromEntries(kept.reverse().map((other) => [other, byKey[other]!]));
 }
 
 /** A tally's numbers; none where nothing was counted. */

@@ -1,3 +1,4 @@
+import { differs } from '../core/attributes.ts';
 import { own } from '../core/own.ts';
 import { SESSION_STARTED } from '../core/program-index.ts';
 import type { Attributes, CountPattern, Pattern, SequenceLink, SequencePattern, StreakPattern } from '../core/program.ts';
@@ -211,7 +212,7 @@ function compileAttribute(
     const { from, to } = on.attribute!;
     const changed = (before: Attributes, after: Attributes): boolean => {
       const [was, is] = [own(before, attribute) ?? null, own(after, attribute) ?? null];
-      return was !== is && (from === undefined || was === from) && (to === undefined || is === to);
+      return differs(before, after, attribute) && (from === undefined || was === from) && (to === undefined || is === to);
     };
     return {
       pattern: { kind: 'attribute', attribute, changed },

@@ -57,8 +57,15 @@ describe('a milestone', () => {
   it('forgets at the limit the value that was counted longest ago', () => {
     const program = milestones((count) => count === 2, true);
     const log = new UserLog({ ...program, limits: { ...program.limits, keysPerTracker: 2 } });
-    for (const value of ['x', 'y', 'x', 'z', 'y']) log.event('a', 0, { properties: { of: value } });
+    ['x', 'y', 'x', 'z', 'y'].forEach((value, i) => log.event('a', i, { properties: { of: value } }));
     expect(log.outcomes).toEqual(['m x#2 sent']);
+    const numbers = new UserLog({ ...program, limits: { ...program.limits, keysPerTracker: 2 } });
+    ['7', '5', '9', '5'].forEach((value, i) => numbers.event('a', i, { properties: { of: value } }));
+    expect(numbers.outcomes).toEqual(['m 5#2 sent']);
+    const one = new UserLog({ ...program, limits: { ...program.limits, keysPerTracker: 1 } });
+    ['7', '5', '9', '9'].forEach((value, i) => one.event('a', i, { properties: { of: value } }));
+    expect(one.outcomes).toEqual(['m 9#2 sent']);
+    expect(Object.keys(one.state.tallies['t']!)).toEqual(['9']);
   });
 });
 
@@ -129,6 +136,14 @@ describe('a streak', () => {
     expect(kept.outcomes).toEqual([]);
     kept.tick(evening + DAY);
     expect(kept.outcomes).toEqual(['s 20241+3 sent']);
+  });
+
+  it('is not about to break where an import has its next day', () => {
+    const log = new UserLog(streaks({ isReached: (days) => days >= 1, breaksAtMinutes: 19 * 60 }));
+    log.event('a', 0);
+    log.event('a', DAY + HOUR, { at: DAY, imported: true });
+    log.tick(3 * DAY);
+    expect(log.outcomes).toEqual([]);
   });
 
   it('equals its definition, in whatever order days come', () => {

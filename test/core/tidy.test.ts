@@ -15,6 +15,23 @@ describe('a user who never returns', () => {
     expect(log.state.matches).toEqual([]);
   });
 
+  it('keeps nothing else for such a date, and nothing from before the last one speaks against the next', () => {
+    const pattern = { kind: 'date', attribute: 'born', offsetMs: 0, atMinutes: null, yearly: true } as const;
+    const cancelOn = [{ trackerId: 't', label: 'came', goal: true }];
+    const log = new UserLog(programOf({ trackers: [trackerOf('t', ['a'])], journeys: [journeyOf({ name: 'j', pattern, cancelOn })] }));
+    log.event('$profile', 0, { properties: { born: START - 10 * 365 * DAY } });
+    log.event('a', 1);
+    const reasons = [];
+    for (let year = 1; year <= 3; year++) {
+      log.tick(year * 366 * DAY);
+      reasons.push(log.decisions.at(-1)?.reason);
+    }
+    expect(reasons).toEqual(['goal', 'sent', 'sent']);
+    for (const day of [1_110, 1_120]) log.tick(day * DAY);
+    expect(timersOf(log.state).map(({ id }) => id)).toEqual(['match/j/']);
+    expect(log.state.trackers).toEqual({});
+  });
+
   it('leaves no window, no partial match and no timer, whatever was noticed and whatever kind it was', () => {
     const program = { ...everything, journeys: everything.journeys.filter(({ name }) => name !== 'yearly') };
     fc.assert(

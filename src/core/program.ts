@@ -146,7 +146,7 @@ export interface SplitStep {
   readonly arms: readonly { readonly name: string; readonly upTo: number; readonly next: number | null }[];
 }
 
-/** Sets attributes of the user; one whose value cannot be computed stays as it is. */
+/** Sets attributes of the user; one whose value cannot be computed, or is too long, and a new one that there is no room for, stays as it is. */
 export interface UpdateStep {
   readonly kind: 'update';
   readonly name: string;

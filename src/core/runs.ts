@@ -2,13 +2,13 @@ import { attributesChanged } from './attributes.ts';
 import { bucketOf } from './bucket.ts';
 import { decideExit, decideUnevaluated } from './decisions.ts';
 import type { Turn } from './draft.ts';
-import type { Event } from './event.ts';
+import type { Event, Scalar } from './event.ts';
 import { setAttributes } from './facts.ts';
 import { cancelOf, decide } from './gate.ts';
 import { firstBetween, isBehind, type Moment } from './moments.ts';
 import type { WaitUse } from './program-index.ts';
 import { EvaluationError } from './program.ts';
-import type { BranchStep, Journey, JourneyStep, SplitStep, UpdateStep, WaitStep } from './program.ts';
+import type { BranchStep, Journey, JourneyStep, Scope, SplitStep, UpdateStep, WaitStep } from './program.ts';
 import { zoneOf } from './reach.ts';
 import type { Match } from './state.ts';
 import { momentsOf } from './trackers.ts';
@@ -24,11 +24,18 @@ import { nextInstantOf } from './zone.ts';
  * - Steps lie ahead of the ones that lead to them, so a run comes to an end.
  */
 
+/** Of a text that an update sets, in characters: what adds to a text again and again must not fill the row. */
+export const MAX_ATTRIBUTE_LENGTH = 1_024;
+
 /**
  * Begins a run: its pattern has come true at `match.dueMs`. `event` is the one that it came true with, where there is one; `since` the last of several that it is made of.
  * What came behind counts for its waits, though it may have reached us before.
  */
 export function begin(turn: Turn, match: Match, journey: Journey, event: Event | null, since?: Moment): void {
+  // A number that was forgotten and is reached again, say: the run that it has is on its way.
+  const isRunning = ({ wait, occurrence, journey: name }: Match): boolean =>
+    wait !== null && name === journey.name && occurrence === match.occurrence;
+  if (turn.state.matches.some(isRunning)) return;
   goOn(turn, { run: match, journey, event, doneMs: match.dueMs, since: since ?? startOf(match.dueMs) }, 0);
 }
 
@@ -185,17 +192,31 @@ function armOf({ state }: Turn, { salt, arms }: SplitStep): number | null {
 }
 
 function update(turn: Turn, run: Match, step: UpdateStep, event: Event | null): void {
+  const { profile: before } = turn.state;
   const scope = { event, trigger: run.trigger, state: turn.state, nowMs: turn.nowMs };
-  const values = [...step.set].flatMap(([name, valueOf]) => {
-    try {
-      return [[name, valueOf(scope)] as const];
-    } catch (error) {
-      if (error instanceof EvaluationError) return [];
-      throw error;
-    }
-  });
-  const before = turn.state.profile;
-  setAttributes(turn, Object.fromEntries(values));
-  // Not the event that the run came from: a second step may change the same attribute.
-  attributesChanged(turn, before, { ...run.trigger, eventId: `${run.occurrence}/${step.name}`, occurredAtMs: turn.nowMs }, false);
+  const values: Record<string, Scalar> = {};
+  let room = turn.program.limits.profileAttributes - Object.keys(before).length;
+  for (const [name, valueOf] of step.set) {
+    const value = valueIn(scope, valueOf);
+    // Nothing that a journey does may lose the event that it came from.
+    if (value === undefined || (!Object.hasOwn(before, name) && value !== null && room-- <= 0)) continue;
+    values[name] = value;
+  }
+  setAttributes(turn, values);
+  // Not the event that the run came from: other journeys, and other steps, may change the same attribute.
+  const eventId = `${run.journey}/${run.occurrence}/${step.name}`;
+  const { topic, partition, offset } = event ?? run.trigger;
+  attributesChanged(turn, before, { ...run.trigger, topic, partition, offset, eventId, occurredAtMs: turn.nowMs }, false);
+}
+
+/** undefined where it cannot be computed, or is nothing that a row should keep. */
+function valueIn(scope: Scope, valueOf: (scope: Scope) => Scalar): Scalar | undefined {
+  try {
+    const value = valueOf(scope);
+    if (typeof value === 'number' && !Number.isFinite(value)) return undefined;
+    return typeof value === 'string' && value.length > MAX_ATTRIBUTE_LENGTH ? undefined : value;
+  } catch (error) {
+    if (error instanceof EvaluationError) return undefined;
+    throw error;
+  }
 }

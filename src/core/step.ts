@@ -63,13 +63,13 @@ export function onEvent(state: UserState, event: Event, nowMs: number, program: 
   const turn = turnOf(state, nowMs, program);
   turn.state.recentEventIds = ring;
   turn.state.lastEventMs = nowMs;
-  const atMs = occurredAtOf(event);
+  let atMs = occurredAtOf(event);
   if (reserved) applyReserved(turn, event, atMs);
   if (turn.state.profile !== state.profile && turn.index.attributes.length > 0)
     attributesChanged(turn, state.profile, triggerOf(event, NOTHING_CAPTURED, atMs, null), isHistory(event, atMs, nowMs, program));
   const type = turn.index.types.get(event.type);
   if (type !== undefined) {
-    if (reserved) event = answered(turn, event);
+    if (reserved) [event, atMs] = answered(turn, event, atMs);
     const history = isHistory(event, atMs, nowMs, program);
     let session: SessionWindow | null = null;
     if (type.activity) {
@@ -94,14 +94,19 @@ export function onEvent(state: UserState, event: Event, nowMs: number, program: 
   return finished(turn);
 }
 
-/** What is reported of a message says which one it was, as far as it is remembered: journey, step, key and occurrence. */
-function answered(turn: Turn, event: Event): Event {
+/**
+ * What is reported of a message says which one it was, as far as it is remembered: journey, step, key and occurrence. What a device says of itself counts for nothing: nor that
+ * it has opened a message before there was one.
+ */
+function answered(turn: Turn, event: Event, atMs: number): [Event, number] {
   const commandId = textOf(event, 'commandId');
   const entry = commandId === null ? undefined : turn.state.ledger.find((other) => other.commandId === commandId);
-  if (entry === undefined) return event;
+  if (entry === undefined) return [{ ...event, properties: { ...event.properties, ...UNKNOWN } }, atMs];
   const { journey, step, key, occurrence } = entry;
-  return { ...event, properties: { ...event.properties, journey, step, key, occurrence } };
+  return [{ ...event, properties: { ...event.properties, journey, step, key, occurrence } }, Math.max(atMs, entry.atMs)];
 }
+
+const UNKNOWN = { journey: null, step: null, key: null, occurrence: null };
 
 /** Fires one timer. One that the state no longer has (its match was negated in the same tick) changes nothing. */
 export function onTimer(state: UserState, timer: Timer, nowMs: number, program: Program): Step {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { DatePattern, Journey, Program } from '../../src/core/program.ts';
-import { DAY, HOUR, START, UserLog, journeyOf, programOf, sendOf } from './support.ts';
+import { DAY, HOUR, START, UserLog, journeyOf, programOf, sendOf, trackerOf } from './support.ts';
 
 function dates(parts: Partial<DatePattern> = {}, more: Partial<Journey> = {}): Program {
   const pattern: DatePattern = { kind: 'date', attribute: 'ends', offsetMs: 0, atMinutes: null, yearly: false, ...parts };
@@ -126,6 +126,49 @@ describe('a change of an attribute', () => {
     expect(log.state.matches).toEqual([]);
   });
 
+  it('is told apart from one that another journey makes of the same event', () => {
+    const updating = (name: string, plan: string): Journey =>
+      journeyOf({
+        ...{ name, pattern: { kind: 'event', on: { type: 'a', where: null } } },
+        steps: [{ kind: 'update', name: 'up', set: new Map([['plan', () => plan]]), next: null }],
+      });
+    const noticing = journeyOf({
+      name: 'c',
+      pattern: { kind: 'attribute', attribute: 'plan', changed: (before, after) => before['plan'] !== after['plan'] },
+    });
+    const log = new UserLog(programOf({ journeys: [noticing, updating('u', 'pro'), updating('v', 'free')] }));
+    log.event('a', 0, { id: 'e' });
+    expect(log.outcomes).toEqual(['c u/e/up sent', 'c v/e/up sent']);
+  });
+
+  it('is not cancelled by the event that has made it, whenever that happened', () => {
+    const set = new Map([['plan', () => 'pro']]);
+    const updating = journeyOf({
+      ...{ name: 'u', pattern: { kind: 'event', on: { type: 'a', where: null } } },
+      steps: [
+        {
+          kind: 'wait',
+          name: 'w',
+          forMs: HOUR,
+          atMinutes: null,
+          fromTrigger: false,
+          until: [{ trackerId: 'b', by: 'key', next: 1 }],
+          next: null,
+        },
+        { kind: 'update', name: 'up', set, next: null },
+      ],
+    });
+    const changed = journeyOf({
+      name: 'c',
+      pattern: { kind: 'attribute', attribute: 'plan', changed: () => true },
+      cancelOn: [{ trackerId: 'b', label: 'b', goal: false }],
+    });
+    const log = new UserLog(programOf({ trackers: [trackerOf('b', ['b'])], journeys: [changed, updating] }));
+    log.event('a', 0, { id: 'e' });
+    log.event('b', 1);
+    expect(log.outcomes).toEqual(['c u/e/up sent']);
+  });
+
   it('is noticed also where a step of a journey has made it', () => {
     const set = new Map([['plan', () => 'pro']]);
     const program = changes();
@@ -136,6 +179,6 @@ describe('a change of an attribute', () => {
     const log = new UserLog({ ...program, journeys: [...program.journeys, updating] });
     plan(log, 0, 'free');
     log.event('a', 1, { id: 'e' });
-    expect(log.state.matches.map(({ occurrence }) => occurrence)).toEqual(['e/up']);
+    expect(log.state.matches.map(({ occurrence }) => occurrence)).toEqual(['u/e/up']);
   });
 });

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { BUCKETS, bucketOf } from '../../src/core/bucket.ts';
 import { EvaluationError, type Journey, type JourneyStep, type Program, type WaitStep } from '../../src/core/program.ts';
+import type { Event } from '../../src/core/event.ts';
+import { MAX_ATTRIBUTE_LENGTH } from '../../src/core/runs.ts';
 import { DAY, HOUR, MINUTE, UserLog, journeyOf, programOf, sendOf, trackerOf } from './support.ts';
 
 function waitOf(name: string, forMs: number, parts: Partial<WaitStep> = {}): WaitStep {
@@ -190,6 +192,24 @@ describe('a run', () => {
     expect(stepsOf(log)).toEqual(['push sent', 'push sent', 'thanks sent', 'email sent']);
   });
 
+  it('takes the answer of a device whose clock is slow, and none for a message that is not known', () => {
+    const until = [{ trackerId: 'opened', by: 'occurrence', next: 3 }] as const;
+    const log = new UserLog(
+      journeys([
+        waitOf('v', HOUR, { next: 1 }),
+        sendOf({ name: 'push', next: 2 }),
+        waitOf('w', DAY, { until }),
+        sendOf({ name: 'thanks' }),
+      ]),
+    );
+    log.event('a', 0, { id: 'e' });
+    log.tick(HOUR);
+    log.event('$opened', HOUR + 1, { properties: { commandId: 'forged', journey: 'j', step: 'push', occurrence: 'e' } });
+    expect(waitsOf(log)).toEqual(['w']);
+    log.event('$opened', HOUR + MINUTE, { at: 0, properties: { commandId: log.commands[0]!.commandId } });
+    expect(stepsOf(log)).toEqual(['push sent', 'thanks sent']);
+  });
+
   it('ends at once where it waits and its goal is reached', () => {
     const cancelOn = [{ trackerId: 'x', label: 'bought', goal: true }];
     const log = new UserLog(journeys([sendOf({ next: 1 }), waitOf('w', DAY, { next: 2 }), sendOf({ name: 'second' })], { cancelOn }));
@@ -289,6 +309,32 @@ describe('a run', () => {
     log.event('$profile', 0, { properties: { lost: 'kept' } });
     log.event('a', 1);
     expect(log.state.profile).toEqual({ lost: 'kept', stage: 'nudged' });
+  });
+
+  it('leaves out attributes that there is no room for, that are too long, and that are no number', () => {
+    const set = new Map<string, () => string | number>([
+      ['new', () => 'x'],
+      ['newer', () => 'x'],
+      ['long', () => 'x'.repeat(MAX_ATTRIBUTE_LENGTH + 1)],
+      ['number', () => Number.NaN],
+      ['old', () => 'set'],
+    ]);
+    const program = journeys([{ kind: 'update', name: 'mark', set, next: 1 }, sendOf()]);
+    const log = new UserLog({ ...program, limits: { ...program.limits, profileAttributes: 2 } });
+    log.event('$profile', 0, { properties: { old: 'kept' } });
+    log.event('a', 1);
+    expect(log.state.profile).toEqual({ old: 'set', new: 'x' });
+    expect(stepsOf(log)).toEqual(['send sent']);
+  });
+
+  it('does not begin again while it waits', () => {
+    const pattern = { kind: 'milestone', on: { type: 'a', where: null }, tallyId: 't', isReached: (n: number) => n === 1 } as const;
+    const key = (event: Event): string => String(event.properties['k']);
+    const tallies = [{ id: 't', of: 'events', on: { type: 'a', where: null }, key }] as const;
+    const program = journeys([waitOf('w', DAY, { next: 1 }), sendOf()], { pattern, key }, { tallies });
+    const log = new UserLog({ ...program, limits: { ...program.limits, keysPerTracker: 1 } });
+    for (const k of ['x', 'y', 'x']) log.event('a', 0, { properties: { k } });
+    expect(log.state.matches.map(({ occurrence: id }) => id)).toEqual(['x#1', 'y#1']);
   });
 
   it('says where it exits', () => {

@@ -8,6 +8,8 @@ export interface Reads {
   /** Properties of `trigger`. */
   readonly trigger: ReadonlySet<string>;
   readonly triggerSession: boolean;
+  /** Attributes of `user`; null where they are computed: any of them. */
+  readonly user: ReadonlySet<string> | null;
 }
 
 /** Functions whose argument may be missing: that is what they are for. */
@@ -24,10 +26,14 @@ export function readsOf(root: ASTNode, variables: ReadonlyMap<string, ViewType |
   const unguarded: { readonly path: string; readonly node: ASTNode }[] = [];
   let triggerSession = false;
   const computed: ASTNode[] = [];
+  const attributes = new Set<string>();
+  // `user` alone, or with a computed name, stands for all of its attributes.
+  let unnamed = 0;
 
   const visit = (node: ASTNode, safe: boolean): void => {
     if (node.op === 'id') {
       if (variables.has(node.args)) used.add(node.args);
+      if (node.args === 'user') unnamed++;
       return;
     }
     const access = accessOf(node);
@@ -37,6 +43,10 @@ export function readsOf(root: ASTNode, variables: ReadonlyMap<string, ViewType |
         if (variable === 'trigger') computed.push(node);
       } else {
         const path = `${variable}.${field}`;
+        if (variable === 'user') {
+          attributes.add(field);
+          unnamed--;
+        }
         if (variable === 'trigger') {
           if (field === 'session') triggerSession = true;
           else trigger.add(field);
@@ -62,7 +72,7 @@ export function readsOf(root: ASTNode, variables: ReadonlyMap<string, ViewType |
     };
   // The event's own fields are always there; properties are what has to be kept.
   for (const field of views.anyTrigger.fields.keys()) trigger.delete(field);
-  return { variables: used, trigger, triggerSession };
+  return { variables: used, trigger, triggerSession, user: unnamed > 0 ? null : attributes };
 }
 
 function computedError(node: ASTNode): ExpressionError {

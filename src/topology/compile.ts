@@ -10,6 +10,7 @@ import { compileJourney, duplicateNames } from './journeys.ts';
 import type { JourneyWorld } from './journeys.ts';
 import { loadFolder } from './load.ts';
 import type { Loaded, LoadedTopology } from './load.ts';
+import { loopIssues, type UpdatingJourney } from './loops.ts';
 import type { Params } from './params.ts';
 import { compileSettings } from './settings.ts';
 import type { Settings } from './settings.ts';
@@ -142,12 +143,15 @@ function compileTemplates(loaded: LoadedTopology, world: TemplateWorld, issues: 
 
 function compileJourneys(loaded: LoadedTopology, world: JourneyWorld, issues: Issue[]): Journey[] {
   issues.push(...duplicateNames(loaded.journeys, 'journey'));
+  const noticed: UpdatingJourney[] = [];
   const compiled = loaded.journeys.map((file) => {
-    const { journey, issues: found } = compileJourney(file, world);
+    const { journey, updating, issues: found } = compileJourney(file, world);
     issues.push(...found);
+    if (updating !== null) noticed.push(updating);
     // A draft is checked like the others, and takes no part.
     return file.value.mode === 'draft' ? null : journey;
   });
+  issues.push(...loopIssues(noticed, world.segments));
   return compiled.filter((journey) => journey !== null).sort((a, b) => compareText(a.name, b.name));
 }
 

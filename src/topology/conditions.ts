@@ -1,5 +1,6 @@
 import { EvaluationError } from '../core/program.ts';
 import type { Condition } from '../core/program.ts';
+import type { Reads } from './cel-reads.ts';
 import type { Expression, Expressions, Place } from './cel.ts';
 import type { ConditionForm, Expression as ExpressionForm } from './files.ts';
 import type { Issue } from './issue.ts';
@@ -19,8 +20,8 @@ export class FileExpressions {
     this.#expressions = expressions;
   }
 
-  /** null where there is no condition. An empty one matches nothing: that is safer than everybody. */
-  condition(form: ConditionForm | undefined, place: Place, path: Path): Condition | null {
+  /** null where there is no condition. An empty one matches nothing: that is safer than everybody. What it reads is added to `reads`. */
+  condition(form: ConditionForm | undefined, place: Place, path: Path, reads: Reads[] = []): Condition | null {
     if (form === undefined) return null;
     const text = form === null ? '' : String(form);
     if (text.trim() === '') {
@@ -29,6 +30,7 @@ export class FileExpressions {
     }
     const expression = this.expression(text, place, path);
     if (expression === null) return () => false;
+    reads.push(expression.reads);
     if (expression.type !== 'bool' && expression.type !== 'dyn') {
       this.issues.push(
         this.#source.issue(

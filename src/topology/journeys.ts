@@ -1,4 +1,4 @@
-import type { Attributes, Journey, JourneyStep, Pattern, Reentry } from '../core/program.ts';
+import type { Journey, JourneyStep, Pattern, Reentry } from '../core/program.ts';
 import type { Catalogue, Properties } from './catalogue.ts';
 import type { Expressions, Place } from './cel.ts';
 import { FileExpressions } from './conditions.ts';
@@ -9,6 +9,8 @@ import type { Loaded } from './load.ts';
 import { Matchers } from './matchers.ts';
 import type { CompiledMatcher } from './matchers.ts';
 import { compilePattern } from './patterns.ts';
+import type { UpdatingJourney } from './loops.ts';
+import type { Segment } from './segments.ts';
 import type { Settings } from './settings.ts';
 import type { Source } from './source.ts';
 import { checkSend } from './sends.ts';
@@ -28,8 +30,7 @@ export interface JourneyWorld {
   readonly expressions: Expressions;
   readonly trackers: Trackers;
   readonly tallies: Tallies;
-  /** Whether somebody with these attributes is in the segment. */
-  readonly segments: ReadonlyMap<string, (attributes: Attributes) => boolean>;
+  readonly segments: ReadonlyMap<string, Segment>;
   readonly templates: ReadonlyMap<string, Template>;
   readonly brokenTemplates: ReadonlySet<string>;
   readonly templateWorld: TemplateWorld;
@@ -44,8 +45,15 @@ export interface PatternUse {
   readonly waitMs: number;
 }
 
+interface CompiledJourney {
+  readonly journey: Journey | null;
+  /** What it notices and sets. */
+  readonly updating: UpdatingJourney | null;
+  readonly issues: Issue[];
+}
+
 /** One journey file; null where it has an error. */
-export function compileJourney(loaded: Loaded<JourneyFile>, world: JourneyWorld): { journey: Journey | null; issues: Issue[] } {
+export function compileJourney(loaded: Loaded<JourneyFile>, world: JourneyWorld): CompiledJourney {
   const { source, value } = loaded;
   const expressions = new FileExpressions(source, world.expressions);
   const matchers = new Matchers(source, world.catalogue, expressions);
@@ -55,7 +63,7 @@ export function compileJourney(loaded: Loaded<JourneyFile>, world: JourneyWorld)
   // Whatever starts the journey: a wrong trigger hides nothing of its messages.
   for (const [path, form] of placedSteps(value.steps)) if ('send' in form) checkSend(source, form, path, world, issues);
   const used = compilePattern(loaded, world, expressions, matchers, keyed);
-  if (used === null) return { journey: null, issues };
+  if (used === null) return { journey: null, updating: null, issues };
   const place: Place = { kind: 'send', eventType: used.eventType };
   const audience = expressions.condition(value.audience, place, ['audience']);
   const cancelOn = [
@@ -72,9 +80,9 @@ export function compileJourney(loaded: Loaded<JourneyFile>, world: JourneyWorld)
         'warning',
       ),
     );
-  const { steps, capture, captureSession } = new StepsCompiler(loaded, used, world, expressions, matchers, keyed).compile();
+  const { steps, capture, captureSession, updates } = new StepsCompiler(loaded, used, world, expressions, matchers, keyed).compile();
   const moved = compileMoved(loaded, steps, issues);
-  if (issues.some((issue) => issue.severity === 'error')) return { journey: null, issues };
+  if (issues.some((issue) => issue.severity === 'error')) return { journey: null, updating: null, issues };
   const journey: Journey = {
     name: value.name,
     key: value.key === undefined ? null : keyOf(value.key),
@@ -89,7 +97,8 @@ export function compileJourney(loaded: Loaded<JourneyFile>, world: JourneyWorld)
     steps,
     moved,
   };
-  return { journey, issues };
+  const on = typeof value.on === 'string' ? { event: value.on } : value.on;
+  return { journey, updating: { name: value.name, source, on, updates }, issues };
 }
 
 function compileCancel(

@@ -184,8 +184,8 @@ function compileAttribute(
       expressions.wrong(path, 'a segment is `entered` or `left`', 'write one of the two');
       return null;
     }
-    const inside = world.segments.get(name);
-    if (inside === undefined) {
+    const segment = world.segments.get(name);
+    if (segment === undefined) {
       const at = [...path, entered === undefined ? 'left' : 'entered'];
       expressions.wrong(
         at,
@@ -194,6 +194,7 @@ function compileAttribute(
       );
       return null;
     }
+    const { inside } = segment;
     const changed = (before: Attributes, after: Attributes): boolean =>
       entered === undefined ? inside(before) && !inside(after) : !inside(before) && inside(after);
     return { pattern: { kind: 'attribute', attribute: null, changed }, eventType: null, waitMs: 0 };

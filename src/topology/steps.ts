@@ -2,12 +2,15 @@ import type { JourneyStep, WaitUntil } from '../core/program.ts';
 import { BUCKETS } from '../core/bucket.ts';
 import type { Scalar } from '../core/event.ts';
 import { EvaluationError } from '../core/program.ts';
+import { emptyState } from '../core/step.ts';
+import type { Expression } from './cel.ts';
 import type { FileExpressions } from './conditions.ts';
 import { personal } from './conditions.ts';
 import { parseDuration } from './duration.ts';
 import type { JourneyFile, StepForm, UntilForm } from './files.ts';
 import type { JourneyWorld, KeyCheck, PatternUse } from './journeys.ts';
 import type { Loaded } from './load.ts';
+import type { Update } from './loops.ts';
 import type { Matchers } from './matchers.ts';
 import { compileSend } from './sends.ts';
 import type { Path } from './source.ts';
@@ -20,6 +23,7 @@ export interface CompiledSteps {
   readonly steps: readonly JourneyStep[];
   readonly capture: ReadonlySet<string>;
   readonly captureSession: boolean;
+  readonly updates: readonly Update[];
 }
 
 /** A place in the flat list of steps, known once all of them have theirs. */
@@ -47,6 +51,7 @@ export class StepsCompiler {
   readonly #names = new Map<string, Path>();
   readonly #capture = new Set<string>();
   #captureSession = false;
+  readonly #updates: Update[] = [];
 
   constructor(
     loaded: Loaded<JourneyFile>,
@@ -73,7 +78,7 @@ export class StepsCompiler {
       this.#checkReach(steps);
       this.#checkWaits(steps);
     }
-    return { steps, capture: this.#capture, captureSession: this.#captureSession };
+    return { steps, capture: this.#capture, captureSession: this.#captureSession, updates: this.#updates };
   }
 
   /** Returns where the list begins: behind it is `then`, also where it is empty. */
@@ -224,6 +229,7 @@ export class StepsCompiler {
         continue;
       }
       const { evaluate } = expression;
+      this.#updates.push({ attribute, path: at, constant: constantOf(expression) });
       set.set(attribute, (scope) => {
         const value = fromCel(evaluate(scope));
         if (value === undefined) throw new EvaluationError(`\`${attribute}\` would be no plain value`);
@@ -256,6 +262,17 @@ export class StepsCompiler {
       if (!reached.has(i) && (i === 0 || reached.has(i - 1)))
         this.#expressions.wrong(path, 'no run comes to this step', 'the steps before it all end or lead elsewhere');
     });
+  }
+}
+
+/** What an expression is that reads nothing of anybody. */
+function constantOf({ reads, evaluate }: Expression): Scalar | undefined {
+  if ([...reads.variables].some((variable) => variable !== 'params')) return undefined;
+  try {
+    return fromCel(evaluate({ event: null, trigger: null, state: emptyState(''), nowMs: 0 }));
+  } catch (error) {
+    if (error instanceof EvaluationError) return undefined;
+    throw error;
   }
 }
 

@@ -1,7 +1,7 @@
 import type { Turn } from './draft.ts';
 import type { Scalar } from './event.ts';
 import { own } from './own.ts';
-import { captured } from './patterns.ts';
+import { arm, captured } from './patterns.ts';
 import type { Attributes, DatePattern, Journey } from './program.ts';
 import { zoneOf } from './reach.ts';
 import { begin } from './runs.ts';
@@ -59,9 +59,16 @@ function moveDate(turn: Turn, journey: Journey, pattern: DatePattern, cause: Tri
     // Of a yearly one the day itself is no anniversary of it.
     if (dueMs <= nowMs || (pattern.yearly && years === 0)) continue;
     const trigger = { ...cause, properties: captured({ date: value, years }, journey.capture) };
-    state.matches = [...state.matches, runOf(journey, pattern.yearly ? `${value}+${years}` : String(value), trigger, dueMs)];
+    arm(turn, journey, runOf(journey, pattern.yearly ? `${value}+${years}` : String(value), trigger, dueMs));
     return;
   }
+}
+
+/** When a date that waits comes in a zone; null where it has changed. */
+export function dateIn({ state }: Turn, zone: string, pattern: DatePattern, { occurrence }: Match): number | null {
+  const value = own(state.profile, pattern.attribute);
+  const [date, years] = occurrence.split('+');
+  return isDate(value) && date === String(value) ? dueOf(pattern, zone, value, Number(years ?? 0)) : null;
 }
 
 /** Milliseconds that a calendar can have: others would make a due time that no row can keep. */

@@ -1,4 +1,4 @@
-import { dateCame } from './attributes.ts';
+import { dateCame, dateIn } from './attributes.ts';
 import { own } from './own.ts';
 import type { Turn } from './draft.ts';
 import type { Event, Properties, Scalar } from './event.ts';
@@ -11,7 +11,7 @@ import { zoneOf } from './reach.ts';
 import { begin, waited } from './runs.ts';
 import { countedAt, endsOf, staysQuiet } from './sequences.ts';
 import { streakAt, tallyOf, userDay } from './tallies.ts';
-import type { Match, SessionSnapshot, SessionWindow, Trigger } from './state.ts';
+import type { Match, SessionSnapshot, SessionWindow, Trigger, UserState } from './state.ts';
 import { momentsOf, remember } from './trackers.ts';
 import { instantOf } from './zone.ts';
 
@@ -144,9 +144,33 @@ function streaked(turn: Turn, journey: Journey, pattern: StreakPattern, match: M
 }
 
 /** Has a streak its next day after all? An import starts nothing, but the day has it. */
-function isKept({ state }: Turn, { tallyId }: StreakPattern, { key, occurrence }: Match): boolean {
+function isKept({ state }: Turn, { tallyId }: StreakPattern, match: Match): boolean {
+  return streakAt(tallyOf(state, tallyId, match.key), dayBehind(match)) !== undefined;
+}
+
+/** The day behind a streak. */
+function dayBehind({ occurrence }: Match): number {
   const [first, days] = occurrence.slice(occurrence.lastIndexOf('#') + 1).split('+');
-  return streakAt(tallyOf(state, tallyId, key), Number(first) + Number(days)) !== undefined;
+  return Number(first) + Number(days);
+}
+
+/** Where the user is in another zone than before, what comes at a local time comes at that of the new one, unless it has passed there. Then it keeps its time. */
+export function followZone(turn: Turn, before: Pick<UserState, 'devices' | 'profile'>): void {
+  if (turn.state.matches.length === 0) return;
+  const zone = zoneOf(turn.state, turn.program);
+  if (zone === zoneOf(before, turn.program)) return;
+  const dueIn = (match: Match): number | null => {
+    const pattern = turn.index.journeys.get(match.journey)?.pattern;
+    if (match.wait !== null || pattern === undefined) return null;
+    if (pattern.kind === 'date') return dateIn(turn, zone, pattern, match);
+    return pattern.kind === 'streak' && pattern.breaksAtMinutes !== null
+      ? instantOf(zone, dayBehind(match), pattern.breaksAtMinutes)
+      : null;
+  };
+  turn.state.matches = turn.state.matches.map((match) => {
+    const dueMs = dueIn(match);
+    return dueMs === null || dueMs === match.dueMs || dueMs <= turn.nowMs ? match : { ...match, dueMs };
+  });
 }
 
 /** An event that a sequence may be waiting for, after its moment is remembered. */
@@ -291,7 +315,7 @@ const SESSION_ENDED = '$session_ended';
 const NO_PROPERTIES: Properties = Object.freeze({});
 const NO_MATCHES: readonly Match[] = Object.freeze([]);
 
-function arm(turn: Turn, journey: Journey, match: Match): void {
+export function arm(turn: Turn, journey: Journey, match: Match): void {
   const { matches } = turn.state;
   let mine = 0;
   let oldest: Match | null = null;

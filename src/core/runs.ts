@@ -6,6 +6,7 @@ import type { Event, Scalar } from './event.ts';
 import { setAttributes } from './facts.ts';
 import { cancelOf, decide } from './gate.ts';
 import { firstBetween, isBehind, type Moment } from './moments.ts';
+import { followZone } from './patterns.ts';
 import type { WaitUse } from './program-index.ts';
 import { EvaluationError } from './program.ts';
 import type { BranchStep, Journey, JourneyStep, Scope, SplitStep, UpdateStep, WaitStep } from './program.ts';
@@ -203,6 +204,7 @@ function update(turn: Turn, run: Match, step: UpdateStep, event: Event | null): 
     values[name] = value;
   }
   setAttributes(turn, values);
+  followZone(turn, { devices: turn.state.devices, profile: before });
   // Not the event that the run came from: other journeys, and other steps, may change the same attribute.
   const eventId = `${run.journey}/${run.occurrence}/${step.name}`;
   const { topic, partition, offset } = event ?? run.trigger;

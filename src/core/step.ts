@@ -4,7 +4,7 @@ import { DUPLICATE, NO_EFFECTS } from './draft.ts';
 import type { Step, Turn } from './draft.ts';
 import type { Event } from './event.ts';
 import { applyReserved } from './facts.ts';
-import { completed, endSilences, matured, triggered, triggerOf } from './patterns.ts';
+import { completed, endSilences, followZone, matured, triggered, triggerOf } from './patterns.ts';
 import { indexProgram, SESSION_STARTED } from './program-index.ts';
 import type { Program } from './program.ts';
 import { checkReserved, isReserved, textOf } from './reserved.ts';
@@ -65,6 +65,7 @@ export function onEvent(state: UserState, event: Event, nowMs: number, program: 
   turn.state.lastEventMs = nowMs;
   let atMs = occurredAtOf(event);
   if (reserved) applyReserved(turn, event, atMs);
+  if (turn.state.devices !== state.devices || turn.state.profile !== state.profile) followZone(turn, state);
   if (turn.state.profile !== state.profile && turn.index.attributes.length > 0)
     attributesChanged(turn, state.profile, triggerOf(event, NOTHING_CAPTURED, atMs, null), isHistory(event, atMs, nowMs, program));
   const type = turn.index.types.get(event.type);

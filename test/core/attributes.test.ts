@@ -76,6 +76,28 @@ describe('a date of an attribute', () => {
     expect(log.outcomes).toHaveLength(1);
   });
 
+  it('goes by the clock where the user is when it comes, also where that is known only then', () => {
+    const moves: readonly ((log: UserLog, zone: string) => void)[] = [
+      (log, zone) => log.event('$profile', 1, { properties: { zone } }),
+      (log, zone) => log.event('$device_added', 1, { properties: { deviceId: 'd', kind: 'fcm', value: 't', zone } }),
+    ];
+    for (const move of moves) {
+      const log = new UserLog(dates({ atMinutes: 9 * 60 }));
+      ends(log, 0, at('2025-07-01T12:00:00Z'));
+      move(log, 'America/New_York');
+      log.tick(at('2025-07-01T09:00:00-04:00') - 1);
+      expect(log.outcomes).toEqual([]);
+      log.tick(at('2025-07-01T09:00:00-04:00'));
+      expect(log.outcomes).toHaveLength(1);
+    }
+    // It has passed in Tokyo already: it comes all the same, once.
+    const late = new UserLog(dates({ atMinutes: 9 * 60 }));
+    ends(late, 0, at('2025-07-01T12:00:00Z'));
+    late.event('$profile', at('2025-07-01T06:00:00Z'), { properties: { zone: 'Asia/Tokyo' } });
+    late.tick(3 * 30 * DAY);
+    expect(late.outcomes).toHaveLength(1);
+  });
+
   it('may come again every year, each time once', () => {
     const log = new UserLog(dates({ yearly: true }));
     ends(log, 0, at('2024-02-29T10:00:00+01:00'), true);

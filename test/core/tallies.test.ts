@@ -138,6 +138,17 @@ describe('a streak', () => {
     expect(kept.outcomes).toEqual(['s 20241+3 sent']);
   });
 
+  it('is about to break in the evening of where the user is then', () => {
+    const log = new UserLog(streaks({ isReached: (days) => days >= 1, breaksAtMinutes: 19 * 60 }));
+    log.event('a', 0);
+    log.event('$profile', 1, { properties: { zone: 'America/New_York' } });
+    const evening = Date.parse('2025-06-03T19:00:00-04:00') - START;
+    log.tick(evening - 1);
+    expect(log.outcomes).toEqual([]);
+    log.tick(evening);
+    expect(log.outcomes).toHaveLength(1);
+  });
+
   it('is not about to break where an import has its next day', () => {
     const log = new UserLog(streaks({ isReached: (days) => days >= 1, breaksAtMinutes: 19 * 60 }));
     log.event('a', 0);

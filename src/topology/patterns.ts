@@ -2,7 +2,8 @@ import { differs } from '../core/attributes.ts';
 import { own } from '../core/own.ts';
 import { SESSION_STARTED } from '../core/program-index.ts';
 import type { Attributes, CountPattern, Pattern, SequenceLink, SequencePattern, StreakPattern } from '../core/program.ts';
-import { attributeSignal, DATE_SIGNAL } from './catalogue.ts';
+import { attributeSignal, DATE_SIGNAL, type ValueType } from './catalogue.ts';
+import type { Scalar } from '../core/event.ts';
 import type { FileExpressions } from './conditions.ts';
 import { parseDuration } from './duration.ts';
 import type { JourneyFile, OnForm } from './files.ts';
@@ -211,6 +212,9 @@ function compileAttribute(
   }
   if (kind === 'attribute') {
     const { from, to } = on.attribute!;
+    for (const [field, value] of Object.entries({ from, to }))
+      if (known !== undefined && value !== undefined && value !== null && !isOf(value, known.type))
+        expressions.wrong([...path, field], `\`${attribute}\` is a ${known.type}: it is never \`${String(value)}\``);
     const changed = (before: Attributes, after: Attributes): boolean => {
       const [was, is] = [own(before, attribute) ?? null, own(after, attribute) ?? null];
       return differs(before, after, attribute) && (from === undefined || was === from) && (to === undefined || is === to);
@@ -237,6 +241,11 @@ function compileAttribute(
   const offsetMs = (after === undefined ? 0 : (parseDuration(after) ?? 0)) - (before === undefined ? 0 : (parseDuration(before) ?? 0));
   const atMinutes = at === undefined ? null : localTime(at, [...path, 'at'], world, expressions);
   return { pattern: { kind: 'date', attribute, offsetMs, atMinutes, yearly: kind === 'anniversary' }, eventType: DATE_SIGNAL, waitMs: 0 };
+}
+
+function isOf(value: Scalar, type: ValueType): boolean {
+  if (type === 'string' || type === 'boolean') return typeof value === type;
+  return type === 'double' ? typeof value === 'number' : Number.isSafeInteger(value);
 }
 
 function compileCount(

@@ -42,6 +42,12 @@ describe('journeys that start each other', () => {
     ]);
   });
 
+  it('and none that waits for what its attribute never is', () => {
+    expect(said({ on: '{ attribute: { of: plan, from: null, to: 3 } }', set: '{ score: "1" }' })).toEqual([
+      'journeys/a.yaml:2:46: error: `plan` is a string: it is never `3`',
+    ]);
+  });
+
   it.each<[string, Form]>([
     ['any change of what it sets', { on: '{ attribute: { of: plan } }', set: `{ plan: '"pro"' }` }],
     ['the value that it sets', { on: '{ attribute: { of: plan, to: pro } }', set: `{ plan: '"pro"' }` }],

@@ -1,7 +1,7 @@
 import type { Turn } from './draft.ts';
 import type { Scalar } from './event.ts';
 import { own } from './own.ts';
-import { arm, captured } from './patterns.ts';
+import { arm, captured } from './matches.ts';
 import type { Attributes, DatePattern, Journey } from './program.ts';
 import { zoneOf } from './reach.ts';
 import { begin } from './runs.ts';

@@ -24,6 +24,11 @@ export function latestMoment(moments: Moments): Moment {
   return momentAt(moments, momentCount(moments) - 1);
 }
 
+/** undefined where there is none. */
+export function lastOf(moments: Moments): Moment | undefined {
+  return moments.length === 0 ? undefined : latestMoment(moments);
+}
+
 export function isBehind(moment: Moment, other: Moment): boolean {
   return moment.atMs > other.atMs || (moment.atMs === other.atMs && moment.offset > other.offset);
 }

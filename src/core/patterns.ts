@@ -1,19 +1,18 @@
-import { dateCame, dateIn } from './attributes.ts';
-import { own } from './own.ts';
-import type { Turn } from './draft.ts';
-import type { Event, Properties, Scalar } from './event.ts';
+import { dateCame } from './attributes.ts';
 import { decideUnevaluated } from './decisions.ts';
-import { hasBehindAndBefore, isBehind, latestMoment, momentCount, type Moment, type Moments } from './moments.ts';
-import { usedIdOf, type SequenceJourney, type TrackerIndex, type TriggerUse } from './program-index.ts';
+import type { Turn } from './draft.ts';
+import type { Event, Properties } from './event.ts';
+import { arm, matchOf, snapshotOf, triggerOf } from './matches.ts';
+import { lastOf } from './moments.ts';
+import { usedIdOf, type TriggerUse } from './program-index.ts';
 import { EvaluationError } from './program.ts';
-import type { Journey, KeyOf, StreakPattern } from './program.ts';
-import { zoneOf } from './reach.ts';
+import type { Journey } from './program.ts';
 import { begin, waited } from './runs.ts';
-import { countedAt, endsOf, staysQuiet } from './sequences.ts';
-import { streakAt, tallyOf, userDay } from './tallies.ts';
-import type { Match, SessionSnapshot, SessionWindow, Trigger, UserState } from './state.ts';
+import { holdsAtDeadline, started } from './sequence-matches.ts';
+import { countedAt } from './sequences.ts';
+import type { Match, SessionWindow, Trigger } from './state.ts';
+import { isKept, numbered, streaked } from './streaks.ts';
 import { momentsOf, remember } from './trackers.ts';
-import { instantOf } from './zone.ts';
 
 /**
  * The patterns. Each arms a `Match` with a deadline, or comes to the gate at once:
@@ -112,128 +111,6 @@ export function triggered(
   }
 }
 
-/** Occurrences that are numbers tell the values of a key apart by themselves. */
-function numbered(key: string, number: string): string {
-  return key === '' ? number : `${key}#${number}`;
-}
-
-/** An event that has made a streak longer, or joined two. */
-function streaked(turn: Turn, journey: Journey, pattern: StreakPattern, match: Match, event: Event): void {
-  const grown = turn.grown?.get(pattern.tallyId);
-  if (grown === undefined) return;
-  if (pattern.breaksAtMinutes === null) {
-    const day = userDay(turn, match.dueMs);
-    const streak = streakAt(grown.after, day);
-    if (streak === undefined) return;
-    // Days that were in a row before have been told of: the longest of the parts.
-    const told = Math.max(0, ...[day - 1, day + 1].map((neighbour) => streakAt(grown.before, neighbour)?.days ?? 0));
-    for (let days = streak.days; days > told; days--) {
-      if (!pattern.isReached(days)) continue;
-      begin(turn, { ...match, occurrence: numbered(match.key, `${streak.first}+${days}`) }, journey, event);
-      return;
-    }
-    return;
-  }
-  const waiting = (other: Match): boolean => other.wait === null && other.journey === journey.name && other.key === match.key;
-  if (turn.state.matches.some(waiting)) turn.state.matches = turn.state.matches.filter((other) => !waiting(other));
-  const last = grown.after.at(-1)!;
-  const { first, days } = streakAt(grown.after, last)!;
-  const dueMs = instantOf(zoneOf(turn.state, turn.program), last + 1, pattern.breaksAtMinutes);
-  if (!pattern.isReached(days) || dueMs <= turn.nowMs) return;
-  arm(turn, journey, { ...match, occurrence: numbered(match.key, `${first}+${days}`), dueMs });
-}
-
-/** Has a streak its next day after all? An import starts nothing, but the day has it. */
-function isKept({ state }: Turn, { tallyId }: StreakPattern, match: Match): boolean {
-  return streakAt(tallyOf(state, tallyId, match.key), dayBehind(match)) !== undefined;
-}
-
-/** The day behind a streak. */
-function dayBehind({ occurrence }: Match): number {
-  const [first, days] = occurrence.slice(occurrence.lastIndexOf('#') + 1).split('+');
-  return Number(first) + Number(days);
-}
-
-/** Where the user is in another zone than before, what comes at a local time comes at that of the new one, unless it has passed there. Then it keeps its time. */
-export function followZone(turn: Turn, before: Pick<UserState, 'devices' | 'profile'>): void {
-  if (turn.state.matches.length === 0) return;
-  const zone = zoneOf(turn.state, turn.program);
-  if (zone === zoneOf(before, turn.program)) return;
-  const dueIn = (match: Match): number | null => {
-    const pattern = turn.index.journeys.get(match.journey)?.pattern;
-    if (match.wait !== null || pattern === undefined) return null;
-    if (pattern.kind === 'date') return dateIn(turn, zone, pattern, match);
-    return pattern.kind === 'streak' && pattern.breaksAtMinutes !== null
-      ? instantOf(zone, dayBehind(match), pattern.breaksAtMinutes)
-      : null;
-  };
-  turn.state.matches = turn.state.matches.map((match) => {
-    const dueMs = dueIn(match);
-    return dueMs === null || dueMs === match.dueMs || dueMs <= turn.nowMs ? match : { ...match, dueMs };
-  });
-}
-
-/** An event that a sequence may be waiting for, after its moment is remembered. */
-export function completed(turn: Turn, event: Event, journey: SequenceJourney): void {
-  if (!turn.state.matches.some((match) => match.journey === journey.name)) return;
-  const key = journey.key === null ? '' : keyIn(event, journey.key);
-  if (key === null) return;
-  // The one that started last: what it leaves of the others is used up with it.
-  for (const match of turn.state.matches.toReversed())
-    if (match.wait === null && match.journey === journey.name && match.key === key && complete(turn, journey, match, event)) return;
-}
-
-function started(turn: Turn, event: Event, journey: SequenceJourney, match: Match): void {
-  const { pattern } = journey;
-  const { state, index } = turn;
-  const keyed = { state, index, key: match.key };
-  const start = startOf(match);
-  if (pattern.withoutId !== null) {
-    const without = index.trackers.get(pattern.withoutId)!;
-    const quiet = pattern.links.length > 0 || staysQuiet(keyed, pattern, without, start, match.dueMs);
-    if (quiet === false) return;
-    if (quiet === 'unknown') {
-      decideUnevaluated(turn, match, journey, tooMany(without), 'limit');
-      return;
-    }
-  } else {
-    const used = lastOf(momentsOf(state, index.trackers.get(usedIdOf(journey))!, match.key));
-    if (used !== undefined && !isBehind(start, used)) return;
-  }
-  replacePrevious(turn, journey, match);
-  arm(turn, journey, match);
-  if (pattern.withoutId === null) complete(turn, journey, match, event);
-}
-
-/** Of several first events in a row, or at one moment, the last counts: those that nothing has come behind since wait no longer. */
-function replacePrevious(turn: Turn, journey: SequenceJourney, match: Match): void {
-  const next = journey.pattern.links[0];
-  if (next === undefined) return;
-  const tracker = turn.index.trackers.get(next.trackerId)!;
-  const moments = momentsOf(turn.state, tracker, match.key);
-  const [start, { matches }] = [startOf(match), turn.state];
-  const replaced = (other: Match): boolean =>
-    other.wait === null &&
-    other.journey === match.journey &&
-    other.key === match.key &&
-    isBehind(start, startOf(other)) &&
-    (start.atMs === startOf(other).atMs || !hasBehindAndBefore(moments, startOf(other), start));
-  if (matches.some(replaced)) turn.state.matches = matches.filter((other) => !replaced(other));
-}
-
-/** Comes to the gate where its last event is there. */
-function complete(turn: Turn, journey: SequenceJourney, match: Match, event: Event): boolean {
-  const { state, index } = turn;
-  const end = endsOf({ state, index, key: match.key }, journey.pattern, startOf(match), match.dueMs).at(-1);
-  if (end === undefined) return false;
-  remember(turn, index.trackers.get(usedIdOf(journey))!, match.key, end);
-  state.matches = state.matches.filter(
-    (other) => other.wait !== null || other.journey !== match.journey || other.key !== match.key || isBehind(startOf(other), end),
-  );
-  begin(turn, { ...match, dueMs: end.atMs }, journey, event, end);
-  return true;
-}
-
 /** A session's end, found by its close timer or by the first event of the next one. */
 export function sessionEnded(turn: Turn, journey: Journey, session: SessionWindow): void {
   const { pattern } = journey;
@@ -276,101 +153,12 @@ export function matured(turn: Turn, match: Match): void {
     else begin(turn, { ...match, dueMs }, journey, null);
     return;
   }
-  if (pattern.kind === 'sequence' && pattern.links.length > 0) {
-    // One that should have been complete by now is not.
-    if (pattern.withoutId === null) return;
-    const without = turn.index.trackers.get(pattern.withoutId)!;
-    const keyed = { state: turn.state, index: turn.index, key: match.key };
-    const quiet = staysQuiet(keyed, pattern, without, startOf(match), match.dueMs);
-    if (quiet === 'unknown') decideUnevaluated(turn, match, journey, tooMany(without), 'limit');
-    if (quiet !== true) return;
-  }
+  if (pattern.kind === 'sequence' && !holdsAtDeadline(turn, { ...journey, pattern }, match)) return;
   if (pattern.kind === 'streak' && isKept(turn, pattern, match)) return;
   if (pattern.kind === 'date') dateCame(turn, journey, pattern, match);
   else begin(turn, match, journey, null);
 }
 
-function tooMany({ tracker }: TrackerIndex): string {
-  return `more than ${tracker.cap} events behind it had come before it`;
-}
-
-function startOf({ trigger }: Match): Moment {
-  return { atMs: trigger.occurredAtMs, offset: trigger.offset };
-}
-
-function lastOf(moments: Moments): Moment | undefined {
-  return momentCount(moments) === 0 ? undefined : latestMoment(moments);
-}
-
-function keyIn(event: Event, key: KeyOf): string | null {
-  try {
-    return key(event);
-  } catch (error) {
-    if (error instanceof EvaluationError) return null;
-    throw error;
-  }
-}
-
 const SESSION_ENDED = '$session_ended';
 const NO_PROPERTIES: Properties = Object.freeze({});
 const NO_MATCHES: readonly Match[] = Object.freeze([]);
-
-export function arm(turn: Turn, journey: Journey, match: Match): void {
-  const { matches } = turn.state;
-  let mine = 0;
-  let oldest: Match | null = null;
-  for (const other of matches) {
-    if (other.journey !== journey.name) continue;
-    // Also one that has come further already.
-    if (other.occurrence === match.occurrence) return;
-    oldest ??= other;
-    mine++;
-  }
-  if (oldest !== null && mine >= turn.program.limits.matchesPerJourney) {
-    const dropped = oldest;
-    turn.state.matches = [...matches.filter((other) => other !== dropped), match];
-    decideUnevaluated(turn, dropped, journey, `more than ${turn.program.limits.matchesPerJourney} of this journey wait`, 'limit');
-    return;
-  }
-  turn.state.matches = [...matches, match];
-}
-
-function matchOf(journey: Journey, key: string, trigger: Trigger, dueMs: number): Match {
-  return { journey: journey.name, key, occurrence: trigger.eventId, trigger, dueMs, wait: null };
-}
-
-export function triggerOf(
-  event: Event,
-  journey: Pick<Journey, 'capture' | 'captureSession'>,
-  atMs: number,
-  session: SessionWindow | null,
-): Trigger {
-  return {
-    topic: event.topic,
-    partition: event.partition,
-    offset: event.offset,
-    eventId: event.eventId,
-    type: event.type,
-    occurredAtMs: atMs,
-    appendedAtMs: event.appendedAtMs,
-    properties: captured(event.properties, journey.capture),
-    session: journey.captureSession && session !== null ? snapshotOf(session) : null,
-    traceParent: event.traceParent,
-  };
-}
-
-function snapshotOf(session: SessionWindow): SessionSnapshot {
-  const { id, startMs, lastMs, count, counts, sums } = session;
-  return { id, startMs, lastMs, count, counts, sums };
-}
-
-/** Only what the journey reads is kept: less state, and less of people's data in it. */
-export function captured(properties: Properties, names: readonly string[]): Properties {
-  if (names.length === 0) return NO_PROPERTIES;
-  const kept: Record<string, Scalar> = {};
-  for (const name of names) {
-    const value = own(properties, name);
-    if (value !== undefined) kept[name] = value;
-  }
-  return kept;
-}

@@ -6,7 +6,7 @@ import type { Event, Scalar } from './event.ts';
 import { setAttributes } from './facts.ts';
 import { cancelOf, decide } from './gate.ts';
 import { firstBetween, isBehind, type Moment } from './moments.ts';
-import { followZone } from './patterns.ts';
+import { followZone } from './follow-zone.ts';
 import type { WaitUse } from './program-index.ts';
 import { EvaluationError } from './program.ts';
 import type { BranchStep, Journey, JourneyStep, Scope, SplitStep, UpdateStep, WaitStep } from './program.ts';

@@ -1,0 +1,25 @@
+import { dateIn } from './attributes.ts';
+import type { Turn } from './draft.ts';
+import { zoneOf } from './reach.ts';
+import type { Match, UserState } from './state.ts';
+import { dayBehind } from './streaks.ts';
+import { instantOf } from './zone.ts';
+
+/** Where the user is in another zone than before, what comes at a local time comes at that of the new one, unless it has passed there. Then it keeps its time. */
+export function followZone(turn: Turn, before: Pick<UserState, 'devices' | 'profile'>): void {
+  if (turn.state.matches.length === 0) return;
+  const zone = zoneOf(turn.state, turn.program);
+  if (zone === zoneOf(before, turn.program)) return;
+  const dueIn = (match: Match): number | null => {
+    const pattern = turn.index.journeys.get(match.journey)?.pattern;
+    if (match.wait !== null || pattern === undefined) return null;
+    if (pattern.kind === 'date') return dateIn(turn, zone, pattern, match);
+    return pattern.kind === 'streak' && pattern.breaksAtMinutes !== null
+      ? instantOf(zone, dayBehind(match), pattern.breaksAtMinutes)
+      : null;
+  };
+  turn.state.matches = turn.state.matches.map((match) => {
+    const dueMs = dueIn(match);
+    return dueMs === null || dueMs === match.dueMs || dueMs <= turn.nowMs ? match : { ...match, dueMs };
+  });
+}

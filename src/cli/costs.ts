@@ -129,7 +129,13 @@ function matchCosts(program: Program, journey: Journey): readonly Cost[] {
   if (first !== undefined) {
     const longestMs = waits.reduce((sum, { forMs, atMinutes }) => sum + forMs + (atMinutes === null ? 0 : DAY_MS), 0);
     costs.push(
-      cost('a run that waits at a step', [journey.name], longestMs, of({ step: first.name, sinceMs: AT_MS, sinceOffset: 1_000_000 }), most),
+      cost(
+        'a run that waits at a step',
+        [journey.name],
+        longestMs,
+        of({ step: first.name, sinceMs: AT_MS, sinceOffset: 1_000_000, entered: true }),
+        most,
+      ),
     );
   }
   return costs;

@@ -15,6 +15,8 @@ import { dayOf, instantOf, yearsLater } from './zone.ts';
  */
 
 const MAX_YEARS = 200;
+/** Half of what a `Date` can have: room for all that is added to it. */
+const MAX_MS = 8.64e15 / 2;
 
 /** Attributes are no longer what they were. `cause` is the event, or the step of a run, that changed them; `history`: an import, which starts nothing. */
 export function attributesChanged(turn: Turn, before: Attributes, cause: Trigger, history: boolean): void {
@@ -73,11 +75,13 @@ export function dateIn({ state }: Turn, zone: string, pattern: DatePattern, { oc
 
 /** Milliseconds that a calendar can have: others would make a due time that no row can keep. */
 function isDate(value: Scalar | undefined): value is number {
-  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 && value < 8.64e15 / 2;
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 && value < MAX_MS;
 }
 
 function dueOf({ offsetMs, atMinutes }: DatePattern, zone: string, value: number, years: number): number {
   const ms = (years === 0 ? value : yearsLater(zone, value, years)) + offsetMs;
+  // So far off is never, and no calendar has it.
+  if (Math.abs(ms) > MAX_MS) return Number.NEGATIVE_INFINITY;
   return atMinutes === null ? ms : instantOf(zone, dayOf(zone, ms), atMinutes);
 }
 

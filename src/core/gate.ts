@@ -26,7 +26,7 @@ import { momentsOf } from './trackers.ts';
  * - A journey in the shadow goes all the way and is rejected last: it uses up no cap, but enters as it would.
  * - An opt-out, a goal or a suppressor is looked up in the log as it stands at firing, wherever it was appended, if it is not older than the trigger.
  */
-export function decide(turn: Turn, match: Match, journey: Journey, send: SendStep, event: Event | null): Passage {
+export function decide(turn: Turn, match: Match, journey: Journey, send: SendStep, event: Event | null, entered: boolean): Passage {
   const { state, program, nowMs } = turn;
   const reach = choose(turn, send);
   const channel = reach.channel ?? send.channels[0] ?? '';
@@ -46,9 +46,8 @@ export function decide(turn: Turn, match: Match, journey: Journey, send: SendSte
   );
   const before = state.ledger.find((e) => e.journey === journey.name && e.step === send.name && e.occurrence === match.occurrence);
   gate.add('duplicate', 'duplicate', before === undefined, before === undefined ? '' : `decided ${nowMs - before.atMs} ms ago`);
-  // From its first message on the run has a mark of its own.
-  const isFirst = !state.ledger.some((entry) => entry.journey === journey.name && entry.occurrence === match.occurrence);
-  if (isFirst || before !== undefined) checkReentry(turn, match, journey, gate);
+  // From its first message on the mark is the run's own.
+  if (!entered || before !== undefined) checkReentry(turn, match, journey, gate);
   checkCaps(turn, send, channel, gate);
 
   let content: Content | null = null;
@@ -66,11 +65,12 @@ export function decide(turn: Turn, match: Match, journey: Journey, send: SendSte
   // Last, so that everything else is tried as it would be.
   if (gate.reason === null && journey.shadow) {
     gate.add('mode', 'shadow', false, 'would have been sent');
-    if (isFirst) recordEntry(turn, journey, match.key);
+    if (!entered) recordEntry(turn, journey, match.key);
   }
   if (gate.reason !== null) {
     const verdict = { outcome: 'rejected', reason: gate.reason, checks: gate.checks, commandId, channel: reach.channel } as const;
     recordDecision(turn, match, send.name, verdict);
+    if (gate.reason === 'shadow') return 'sent';
     return ENDS.has(gate.reason) ? 'ended' : 'skipped';
   }
 
@@ -114,12 +114,12 @@ export function decide(turn: Turn, match: Match, journey: Journey, send: SendSte
     deviceIds: reach.devices.map((device) => device.deviceId),
     outcome: 'open',
   });
-  if (isFirst) recordEntry(turn, journey, match.key);
+  if (!entered) recordEntry(turn, journey, match.key);
   recordDecision(turn, match, send.name, { outcome: 'sent', reason: 'sent', checks: gate.checks, commandId, channel });
   return 'sent';
 }
 
-/** Whether the run goes on behind a send: it does where only this one message cannot or may not go out. */
+/** Whether the run goes on behind a send: it does where only this one message cannot or may not go out. `sent`: it has entered, also in the shadow. */
 export type Passage = 'sent' | 'skipped' | 'ended';
 
 /** What speaks against the whole journey, and not against one message of it. */

@@ -88,22 +88,26 @@ interface Going {
 function goOn(turn: Turn, from: Going, at: number | null): void {
   const { run, journey, event } = from;
   let { doneMs, since } = from;
+  let entered = run.wait?.entered ?? false;
   let next = at;
   while (next !== null) {
     const step: JourneyStep = journey.steps[next]!;
     switch (step.kind) {
-      case 'send':
+      case 'send': {
         // The message is due when the step before was done.
-        if (decide(turn, { ...run, dueMs: doneMs }, journey, step, event) === 'ended') return;
+        const passage = decide(turn, { ...run, dueMs: doneMs }, journey, step, event, entered);
+        if (passage === 'ended') return;
+        entered ||= passage === 'sent';
         doneMs = turn.nowMs;
         if (event === null) since = startOf(turn.nowMs);
         next = step.next;
         break;
+      }
       case 'wait': {
         const overMs = doneMs + step.forMs;
         const dueMs = step.atMinutes === null ? overMs : nextInstantOf(zoneOf(turn.state, turn.program), overMs, step.atMinutes);
         const { atMs: sinceMs, offset: sinceOffset } = step.fromTrigger ? startOf(run.trigger.occurredAtMs) : since;
-        const end = enterWait(turn, { ...run, dueMs, wait: { step: step.name, sinceMs, sinceOffset } }, journey, step);
+        const end = enterWait(turn, { ...run, dueMs, wait: { step: step.name, sinceMs, sinceOffset, entered } }, journey, step);
         if (end === null) return;
         doneMs = turn.nowMs;
         since = end.moment;

@@ -118,6 +118,8 @@ export interface Wait {
   /** Events behind this moment end the wait: (event time, offset). An offset of -1 is before all of that time. */
   readonly sinceMs: number;
   readonly sinceOffset: number;
+  /** It has sent a message: re-entry is not asked again. */
+  readonly entered: boolean;
 }
 
 export interface LedgerEntry {

@@ -118,7 +118,8 @@ function readMatch(row: RowInput): Match {
   const occurrence = row.id();
   const trigger = readTrigger(row);
   const dueMs = row.time();
-  const wait = row.version >= 3 && row.some() ? { step: row.name(), sinceMs: row.time(), sinceOffset: row.offset() } : null;
+  const wait =
+    row.version >= 3 && row.some() ? { step: row.name(), sinceMs: row.time(), sinceOffset: row.offset(), entered: row.boolean() } : null;
   return { journey, key, occurrence, trigger, dueMs, wait };
 }
 

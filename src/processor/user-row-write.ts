@@ -103,6 +103,7 @@ function writeMatch(out: RowOutput, match: Match): void {
     out.name(match.wait.step);
     out.time(match.wait.sinceMs);
     out.offset(match.wait.sinceOffset);
+    out.boolean(match.wait.entered);
   }
 }
 

@@ -60,6 +60,15 @@ describe('a date of an attribute', () => {
     expect(log.state.matches).toEqual([]);
   });
 
+  it('so far off that no calendar has it never comes, and is kept as an attribute all the same', () => {
+    for (const atMinutes of [null, 540])
+      for (const offsetMs of [-8.9e15, 8.9e15]) {
+        const log = new UserLog(dates({ offsetMs, atMinutes }));
+        ends(log, 0, DAY);
+        expect([log.state.matches, log.state.profile]).toEqual([[], { ends: START + DAY }]);
+      }
+  });
+
   it('counts also where it was imported: it is a fact', () => {
     const log = new UserLog(dates());
     ends(log, 0, DAY, true);

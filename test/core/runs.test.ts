@@ -260,6 +260,22 @@ describe('a run', () => {
     expect(stepsOf(log)).toEqual(['first sent', 'first reentry', 'second sent']);
   });
 
+  it('stays entered in the shadow, and where its first message is no longer remembered', () => {
+    const steps = [sendOf({ name: 'first', next: 1 }), waitOf('w', HOUR, { next: 2 }), sendOf({ name: 'second' })];
+    const shadow = new UserLog(journeys(steps, { reentry: { kind: 'once' }, shadow: true }));
+    shadow.event('a', 0);
+    shadow.tick(DAY);
+    expect(stepsOf(shadow)).toEqual(['first shadow', 'second shadow']);
+
+    const other = journeyOf({ name: 'other', pattern: { kind: 'event', on: { type: 'b', where: null } } });
+    const program = journeys(steps, { reentry: { kind: 'once' } });
+    const log = new UserLog({ ...program, journeys: [...program.journeys, other], limits: { ...program.limits, ledger: 1 } });
+    log.event('a', 0);
+    log.event('b', 1);
+    log.tick(DAY);
+    expect(stepsOf(log)).toEqual(['first sent', 'send sent', 'second sent']);
+  });
+
   it('remembers its own messages as long as it runs', () => {
     const steps = [sendOf({ name: 'first', next: 1 }), waitOf('w', 30 * DAY, { next: 2 }), sendOf({ name: 'second' })];
     const log = new UserLog(journeys(steps, { reentry: { kind: 'every', intervalMs: 60 * DAY } }));

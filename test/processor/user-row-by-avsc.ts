@@ -77,10 +77,11 @@ export function stateByAvsc(bytes: Buffer, userId: string): UserState {
         traceParent: maybe(t.traceParent, id),
       },
       dueMs: time(dueMs),
-      wait: maybe(wait, ({ step, sinceMs, sinceOffset }) => ({
+      wait: maybe(wait, ({ step, sinceMs, sinceOffset, entered }) => ({
         step: name(step),
         sinceMs: time(sinceMs),
         sinceOffset: offset(sinceOffset),
+        entered,
       })),
     })),
     recentEventIds: hashes(row.recentEventIds),
@@ -181,7 +182,7 @@ interface Row {
     readonly occurrence: number;
     readonly trigger: TriggerRow;
     readonly dueMs: number;
-    readonly wait: { readonly step: number; readonly sinceMs: number; readonly sinceOffset: number } | null;
+    readonly wait: { readonly step: number; readonly sinceMs: number; readonly sinceOffset: number; readonly entered: boolean } | null;
   }[];
   readonly recentEventIds: Buffer;
   readonly tallies: readonly {

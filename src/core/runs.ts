@@ -121,7 +121,8 @@ function goOn(turn: Turn, from: Going, at: number | null): void {
         next = armOf(turn, step);
         break;
       case 'update':
-        update(turn, run, step, event);
+        // In the shadow it changes nothing that others see.
+        if (!journey.shadow) update(turn, run, step, event);
         next = step.next;
         break;
       case 'exit':

@@ -16,7 +16,7 @@ import { compileSettings } from './settings.ts';
 import type { Settings } from './settings.ts';
 import { compileSources } from './sources.ts';
 import type { Source } from './sources.ts';
-import { allSteps } from './steps.ts';
+import { allSteps } from './step-forms.ts';
 import { compileTemplate } from './templates.ts';
 import type { TemplateWorld } from './template-scope.ts';
 import type { Template } from './templates.ts';

@@ -13,6 +13,7 @@ import type { Loaded } from './load.ts';
 import type { Update } from './loops.ts';
 import type { Matchers } from './matchers.ts';
 import { compileSend } from './sends.ts';
+import { runMs, sendNames } from './step-forms.ts';
 import type { Path } from './source.ts';
 import { localTime } from './local-time.ts';
 import { didYouMean } from './suggest.ts';
@@ -279,9 +280,6 @@ function constantOf({ reads, evaluate }: Expression): Scalar | undefined {
 const ANSWERS = ['delivered', 'opened', 'clicked', 'dismissed'] as const;
 type Answer = (typeof ANSWERS)[number];
 
-/** The reserved events that `until` may ask for. */
-export const ANSWER_TYPES: readonly string[] = ANSWERS.map((verb) => `$${verb}`);
-
 const CEL_OF = {
   string: ['string'],
   long: ['int'],
@@ -304,43 +302,4 @@ function nextsOf(step: JourneyStep): readonly (number | null)[] {
     case 'exit':
       return [];
   }
-}
-
-/** The lists of steps that a step contains, and where each stands in it. */
-function innerLists(form: StepForm): readonly (readonly [path: Path, steps: readonly StepForm[]])[] {
-  if ('wait' in form) return [[['then'], form.then ?? []] as const, [['else'], form.else ?? []] as const];
-  if ('branch' in form) {
-    const cases = form.cases.map(({ steps }, i) => [['cases', i, 'steps'], steps ?? []] as const);
-    return [...cases, [['else'], form.else ?? []] as const];
-  }
-  if ('split' in form) return form.arms.map(({ steps }, i) => [['arms', i, 'steps'], steps ?? []] as const);
-  return [];
-}
-
-/** All steps of a journey, those within others included, each with its place. */
-export function placedSteps(forms: readonly StepForm[], path: Path = ['steps']): readonly (readonly [path: Path, form: StepForm])[] {
-  return forms.flatMap((form, i) => {
-    const at = [...path, i];
-    const inner = innerLists(form).flatMap(([within, steps]) => placedSteps(steps, [...at, ...within]));
-    return [[at, form] as const, ...inner];
-  });
-}
-
-export function allSteps(forms: readonly StepForm[]): readonly StepForm[] {
-  return placedSteps(forms).map(([, form]) => form);
-}
-
-function sendNames(forms: readonly StepForm[]): string[] {
-  return allSteps(forms).flatMap((form) => ('send' in form ? [form.send] : []));
-}
-
-/** With a change of clocks. */
-const LONGEST_DAY_MS = 25 * 3_600_000;
-
-/** How long a run can take, at most: all of its waits. */
-export function runMs(forms: readonly StepForm[]): number {
-  return allSteps(forms).reduce(
-    (sum, form) => sum + ('wait' in form ? (parseDuration(form.for ?? '0s') ?? 0) + (form.at === undefined ? 0 : LONGEST_DAY_MS) : 0),
-    0,
-  );
 }

@@ -353,6 +353,14 @@ describe('a run', () => {
     expect(log.state.matches.map(({ occurrence: id }) => id)).toEqual(['x#1', 'y#1']);
   });
 
+  it('sets none in the shadow', () => {
+    const set = new Map([['stage', () => 'nudged']]);
+    const log = new UserLog(journeys([{ kind: 'update', name: 'mark', set, next: 1 }, sendOf()], { shadow: true }));
+    log.event('a', 0);
+    expect(log.state.profile).toEqual({});
+    expect(stepsOf(log)).toEqual(['send shadow']);
+  });
+
   it('says where it exits', () => {
     const log = new UserLog(journeys([{ kind: 'exit', name: 'enough' }]));
     log.event('a', 0);

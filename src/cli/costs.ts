@@ -76,13 +76,12 @@ function trackersOf(program: Program): readonly Tracker[] {
 
 function trackerCost(program: Program, tracker: Tracker): Cost {
   const types = [...new Set(tracker.matches.map(({ type }) => (type === '*' ? 'any activity' : type)))];
-  const { trackers } = indexProgram(program);
   const askedBy = program.journeys.filter((journey) => usesOf(journey).includes(tracker.id)).map(({ name }) => name);
   const what = types.length === 0 ? 'what has been used up' : `moments of ${types.join(', ')}${tracker.key === null ? '' : ', by key'}`;
   const keys = tracker.key === null ? 1 : program.limits.keysPerTracker;
   const moments = (n: number): number[] => Array.from({ length: n }, (_, i) => [AT_MS + i * STEP_MS, 1_000_000 + i * 1_000]).flat();
   const lists = (n: number): UserState['trackers'] => {
-    const [perKey, ofKeys] = n === 1 ? [1, 1] : [trackers.get(tracker.id)!.tracker.cap, keys];
+    const [perKey, ofKeys] = n === 1 ? [1, 1] : [tracker.cap, keys];
     return { [tracker.id]: Object.fromEntries(Array.from({ length: ofKeys }, (_, i) => [keyAt(tracker, i), moments(perKey)])) };
   };
   return cost(what, askedBy, tracker.keepMs, (n) => ({ trackers: lists(n) }), 2);

@@ -1,7 +1,7 @@
 import type { Turn } from './draft.ts';
 import type { Scalar } from './event.ts';
 import { own } from './own.ts';
-import { arm, captured } from './matches.ts';
+import { arm, captured, matchOf } from './matches.ts';
 import type { Attributes, DatePattern, Journey } from './program.ts';
 import { zoneOf } from './reach.ts';
 import { begin } from './runs.ts';
@@ -86,7 +86,7 @@ function dueOf({ offsetMs, atMinutes }: DatePattern, zone: string, value: number
 }
 
 function runOf(journey: Journey, occurrence: string, trigger: Trigger, dueMs: number): Match {
-  return { journey: journey.name, key: '', occurrence, trigger, dueMs, wait: null };
+  return { ...matchOf(journey, '', trigger, dueMs), occurrence };
 }
 
 function withoutNulls(attributes: Attributes): Attributes {

@@ -1,3 +1,8 @@
+/** Of a user's id in UTF-8: ids are keys, metrics' neighbours and part of every row. */
+export const MAX_USER_ID_BYTES = 256;
+/** Of a trace context: W3C's has 55 characters. What is much longer is none, and would be kept with each match. */
+export const MAX_TRACE_PARENT_BYTES = 128;
+
 /** A property's value: what Avro's null | boolean | long | double | string becomes. Longs over 2^53 never get here (dead letter). */
 export type Scalar = null | boolean | number | string;
 export type Properties = Readonly<Record<string, Scalar>>;

@@ -100,6 +100,10 @@ export const RESERVED_EVENTS: readonly ReservedEvent[] = [
   { type: '$dismissed', purpose: 'The user dismissed the notification.', writer: 'device', properties: onDevice },
 ];
 
+/** What a device says of a message; with a `$` before it, the type. */
+export const ANSWERS = ['delivered', 'opened', 'clicked', 'dismissed'] as const;
+export type Answer = (typeof ANSWERS)[number];
+
 const BY_TYPE: ReadonlyMap<string, ReservedEvent> = new Map(RESERVED_EVENTS.map((reserved) => [reserved.type, reserved]));
 
 /** A reserved event that cannot be taken: the record is dead-lettered, alone, with this message. It holds no value of the event: those may be personal. */

@@ -31,9 +31,6 @@ export { isEmpty } from './tidy.ts';
  *   ring of ids -> reserved facts -> attributes -> session -> lifetime -> tallies -> trackers (negate, cancel) -> runs exit -> waits end -> sequences complete -> silences end -> journeys start
  */
 
-/** Of a trigger whose journeys take their own properties. */
-const NOTHING_CAPTURED = { capture: [], captureSession: false };
-
 export function emptyState(userId: string): UserState {
   return {
     userId,
@@ -52,6 +49,9 @@ export function emptyState(userId: string): UserState {
     tidyAtMs: null,
   };
 }
+
+/** Of a trigger whose journeys take their own properties. */
+const NOTHING_CAPTURED = { capture: [], captureSession: false };
 
 /**
  * @param nowMs the largest append time seen in the partition, this record's included
@@ -80,9 +80,9 @@ export function onEvent(state: UserState, event: Event, nowMs: number, program: 
       // The session before the lifetime: it asks for the last activity before this one.
       const { sessions } = turn.state.lifetime;
       if (!history) session = recordActivity(turn, event, type, atMs);
-      const started = turn.index.types.get(SESSION_STARTED);
-      if (started !== undefined && turn.state.lifetime.sessions > sessions)
-        for (const use of started.triggers) triggered(turn, { ...event, type: SESSION_STARTED, properties: {} }, use, atMs, session, []);
+      if (turn.state.lifetime.sessions > sessions)
+        for (const use of turn.index.types.get(SESSION_STARTED)!.triggers)
+          triggered(turn, { ...event, type: SESSION_STARTED, properties: {} }, use, atMs, session, []);
       turn.state.lifetime = withActivity(turn.state.lifetime, event, atMs, history);
     }
     if (type.tallies.length > 0) count(turn, event, type.tallies, atMs);

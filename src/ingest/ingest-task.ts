@@ -6,7 +6,8 @@ import type { Commit, InputPosition, StageTask, TaskContext } from '../engine/st
 import { partitionFor } from '../log/partitioner.ts';
 import type { LogRecord, LogRecords, OutRecord } from '../log/port.ts';
 import type { IngestObserver } from './observer.ts';
-import type { MappedEvent, Source } from './source.ts';
+import { MAX_TRACE_PARENT_BYTES, MAX_USER_ID_BYTES } from '../core/event.ts';
+import type { MappedEvent, Source } from '../core/source.ts';
 import { headerTexts, textOf } from './text.ts';
 
 export interface IngestTaskOptions {
@@ -24,9 +25,6 @@ export interface IngestTaskOptions {
   readonly observer: IngestObserver;
 }
 
-/** Users' ids are keys of the timeline: longer ones are refused there too. */
-const MAX_USER_ID_BYTES = 256;
-const MAX_TRACE_PARENT_BYTES = 128;
 /** A transaction has at most so many bytes of values; a batch of small records may become one of large events. */
 const MAX_BYTES = 16 * 1024 * 1024;
 

@@ -3,7 +3,7 @@ import type { GenericDecoder } from '../avro/generic-decoder.ts';
 import type { Stage } from '../engine/stage.ts';
 import { IngestTask } from './ingest-task.ts';
 import { silentIngestObserver, type IngestObserver } from './observer.ts';
-import type { Source } from './source.ts';
+import type { Source } from '../core/source.ts';
 
 export interface IngestStageOptions {
   readonly source: Source;

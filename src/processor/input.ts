@@ -2,13 +2,10 @@ import type { Codec } from '../avro/codec.ts';
 import { PoisonError } from '../avro/errors.ts';
 import type { ProductEvent } from '../avro/records.ts';
 import { isTextAt } from '../avro/shared-text.ts';
-import type { Event } from '../core/event.ts';
+import { MAX_TRACE_PARENT_BYTES, MAX_USER_ID_BYTES, type Event } from '../core/event.ts';
 import type { LogRecord, TopicPartition } from '../log/port.ts';
 import type { Refusal } from '../engine/dead-letter.ts';
 
-/** Longer ids are refused: they are keys, metrics' neighbours and part of every row. */
-export const MAX_USER_ID_BYTES = 256;
-const MAX_TRACE_PARENT_BYTES = 128;
 /** Of a UTF-16 code unit in UTF-8. */
 const MAX_BYTES_PER_UNIT = 3;
 
@@ -91,7 +88,6 @@ function readEvent(
   };
 }
 
-/** W3C's has 55 characters. What is much longer is none, and would be kept with each match. */
 function traceParentOf({ headers }: LogRecord): string | null {
   const header = headers?.['traceparent'];
   return header === undefined || header.length > MAX_TRACE_PARENT_BYTES ? null : header.toString('utf8');

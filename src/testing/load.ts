@@ -1,5 +1,5 @@
 import type { Properties } from '../core/event.ts';
-import { checkReserved, isReserved, ReservedEventError } from '../core/reserved.ts';
+import { ANSWERS, checkReserved, isReserved, ReservedEventError, type Answer } from '../core/reserved.ts';
 import type { Catalogue } from '../topology/catalogue.ts';
 import type { CompiledTopology } from '../topology/compile.ts';
 import { parseDuration } from '../topology/duration.ts';
@@ -12,10 +12,6 @@ import { readExpected } from './expectations.ts';
 import { factEvents } from './facts.ts';
 import type { FactsForm, Scenario, ScenarioForm, ScenariosFile, TimelineStep } from './scenario.ts';
 import type { AppendedEvent } from './simulation.ts';
-
-/** What a device reports of a message. */
-const ANSWERS = ['delivered', 'opened', 'clicked', 'dismissed'] as const;
-type Answer = (typeof ANSWERS)[number];
 
 /** A Monday morning, far from any change of clocks. */
 const START = '2025-06-02T09:00:00Z';

@@ -1,4 +1,5 @@
 import type { Journey, Program } from '../core/program.ts';
+import type { Source } from '../core/source.ts';
 import { canonicalText, hashOf } from './canonical.ts';
 import { readCatalogue, readProfile, withSignals } from './catalogue.ts';
 import type { Catalogue, Properties } from './catalogue.ts';
@@ -15,7 +16,6 @@ import type { Params } from './params.ts';
 import { compileSettings } from './settings.ts';
 import type { Settings } from './settings.ts';
 import { compileSources } from './sources.ts';
-import type { Source } from './sources.ts';
 import { allSteps } from './step-forms.ts';
 import { compileTemplate } from './templates.ts';
 import type { TemplateWorld } from './template-scope.ts';

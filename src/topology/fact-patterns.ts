@@ -4,10 +4,11 @@ import { own } from '../core/own.ts';
 import type { Attributes, StreakPattern } from '../core/program.ts';
 import { attributeSignal, DATE_SIGNAL, type ValueType } from './catalogue.ts';
 import type { FileExpressions } from './conditions.ts';
+import { isDeclared } from './declared.ts';
 import { parseDuration } from './duration.ts';
 import type { OnForm } from './files.ts';
 import type { JourneyWorld, KeyCheck, PatternUse } from './journeys.ts';
-import { localTime } from './local-time.ts';
+import { expectZone, localTime } from './local-time.ts';
 import type { Matchers } from './matchers.ts';
 import { didYouMean } from './suggest.ts';
 
@@ -59,12 +60,7 @@ export function compileStreak(
     isReached: (length) => (least === undefined ? numbers.has(length) : length >= least),
     breaksAtMinutes: breaks === undefined ? null : localTime(breaks, [...path, 'breaks_at'], world, expressions),
   };
-  if (world.settings.timeZone === null && breaks === undefined)
-    expressions.wrong(
-      path,
-      'days need a zone',
-      'add `time_zone: Europe/Berlin` (an IANA name) to topology.yaml, for users of whom no zone is known',
-    );
+  if (breaks === undefined) expectZone('days need a zone', path, world, expressions);
   return { pattern, eventType: of.matcher.type, waitMs: breaks === undefined ? 0 : 2 * DAY_MS };
 }
 
@@ -99,14 +95,7 @@ export function compileAttribute(
   }
   const attribute = on[kind]!.of;
   const known = world.profile?.get(attribute);
-  if (world.profile !== null && known === undefined) {
-    expressions.wrong(
-      [...path, 'of'],
-      `users have no attribute \`${attribute}\``,
-      didYouMean(attribute, world.profile.keys(), 'under `profile`') ?? 'declare it under `profile`',
-    );
-    return null;
-  }
+  if (!isDeclared(attribute, [...path, 'of'], world.profile, expressions)) return null;
   if (kind === 'attribute') {
     const { from, to } = on.attribute!;
     for (const [field, value] of Object.entries({ from, to }))

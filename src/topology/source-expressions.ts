@@ -1,5 +1,6 @@
 import { Environment } from '@marcbachmann/cel-js';
 import type { ParseResult } from '@marcbachmann/cel-js';
+import type { SourceRecord } from '../core/source.ts';
 import { evaluationError } from './cel.ts';
 import { explainError } from './cel-errors.ts';
 import { registerFunctions } from './cel-functions.ts';
@@ -9,20 +10,6 @@ import type { Params } from './params.ts';
 import type { Path, Source as File } from './source.ts';
 import { TIMESTAMP, Views } from './views.ts';
 import type { ViewType } from './views.ts';
-
-/** A record of a source's topic. Whole numbers of `value` are bigint, its records and maps are Map. */
-export interface SourceRecord {
-  readonly topic: string;
-  readonly partition: number;
-  readonly offset: number;
-  readonly timeMs: number;
-  /** null where it has none, or it is no text. */
-  readonly key: string | null;
-  readonly headers: ReadonlyMap<string, string>;
-  /** Full name of the value's Avro record; null where it is none. */
-  readonly schema: string | null;
-  readonly value: unknown;
-}
 
 /** What all expressions of a source read of one record. */
 export type SourceContext = Record<string, unknown>;

@@ -1,5 +1,6 @@
 import type { Scalar } from '../core/event.ts';
 import { EvaluationError } from '../core/program.ts';
+import type { Mapped, Source, SourceRecord } from '../core/source.ts';
 import type { Catalogue, Properties } from './catalogue.ts';
 import type { SourceForm, TopologyFile } from './files.ts';
 import type { Issue } from './issue.ts';
@@ -8,34 +9,10 @@ import type { Params } from './params.ts';
 import { celTypesFor, isFault, sourceEventTypes, toScalar } from './source-properties.ts';
 import type { SourceEventType } from './source-properties.ts';
 import { SourceExpressions } from './source-expressions.ts';
-import type { SourceContext, SourceExpression, SourceRecord } from './source-expressions.ts';
+import type { SourceContext, SourceExpression } from './source-expressions.ts';
 import type { Path } from './source.ts';
 import { didYouMean } from './suggest.ts';
 import { TIMESTAMP } from './views.ts';
-
-/** A foreign topic, and what its records become: handed to the ingest stage as it is. */
-export interface Source {
-  /** Names the stage, its group and its changelog. */
-  readonly name: string;
-  readonly topic: string;
-  /** Pure: the same record gives the same event, however often it is read. */
-  readonly map: (record: SourceRecord) => Mapped;
-}
-
-export type Mapped =
-  | { readonly kind: 'event'; readonly event: MappedEvent }
-  /** `when` says no. */
-  | { readonly kind: 'filtered' }
-  /** A dead letter: `reason` is a stable word, `detail` for people, without values of the record. */
-  | { readonly kind: 'refused'; readonly reason: string; readonly detail: string };
-
-export interface MappedEvent {
-  readonly eventId: string;
-  readonly userId: string;
-  readonly type: string;
-  readonly occurredAt: number;
-  readonly properties: Readonly<Record<string, Scalar>>;
-}
 
 const ID_TYPES = ['string', 'int'];
 

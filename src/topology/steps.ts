@@ -1,7 +1,8 @@
-import type { JourneyStep, WaitUntil } from '../core/program.ts';
+import type { JourneyStep, Scope, WaitUntil } from '../core/program.ts';
 import { BUCKETS } from '../core/bucket.ts';
 import type { Scalar } from '../core/event.ts';
 import { EvaluationError } from '../core/program.ts';
+import { ANSWERS, type Answer } from '../core/reserved.ts';
 import { emptyState } from '../core/step.ts';
 import type { Expression } from './cel.ts';
 import type { FileExpressions } from './conditions.ts';
@@ -15,6 +16,7 @@ import type { Matchers } from './matchers.ts';
 import { compileSend } from './sends.ts';
 import { runMs, sendNames } from './step-forms.ts';
 import type { Path } from './source.ts';
+import { isDeclared } from './declared.ts';
 import { localTime } from './local-time.ts';
 import { didYouMean } from './suggest.ts';
 import { fromCel } from './views.ts';
@@ -209,19 +211,12 @@ export class StepsCompiler {
   }
 
   #set(form: Readonly<Record<string, string | number | boolean>>, path: Path) {
-    const set = new Map<string, (scope: Parameters<NonNullable<ReturnType<FileExpressions['expression']>>['evaluate']>[0]) => Scalar>();
+    const set = new Map<string, (scope: Scope) => Scalar>();
     const { profile } = this.#world;
     for (const [attribute, text] of Object.entries(form)) {
       const at = [...path, attribute];
       const known = profile?.get(attribute);
-      if (profile !== null && known === undefined) {
-        this.#expressions.wrong(
-          at,
-          `users have no attribute \`${attribute}\``,
-          didYouMean(attribute, profile.keys(), 'under `profile`') ?? 'declare it under `profile`',
-        );
-        continue;
-      }
+      if (!isDeclared(attribute, at, profile, this.#expressions)) continue;
       const expression = this.#expressions.expression(text, this.#place(), at);
       if (expression === null) continue;
       const allowed: readonly string[] = known === undefined ? ['string', 'int', 'double', 'bool'] : CEL_OF[known.type];
@@ -276,9 +271,6 @@ function constantOf({ reads, evaluate }: Expression): Scalar | undefined {
     throw error;
   }
 }
-
-const ANSWERS = ['delivered', 'opened', 'clicked', 'dismissed'] as const;
-type Answer = (typeof ANSWERS)[number];
 
 const CEL_OF = {
   string: ['string'],

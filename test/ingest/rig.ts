@@ -8,7 +8,7 @@ import { silentObserver } from '../../src/engine/observer.ts';
 import { Worker } from '../../src/engine/worker.ts';
 import type { LogRecord, OutRecord } from '../../src/log/port.ts';
 import { createIngestStage, type IngestStageOptions } from '../../src/ingest/stage.ts';
-import type { Source } from '../../src/ingest/source.ts';
+import type { Source } from '../../src/core/source.ts';
 import { createMemoryStore } from '../../src/store/memory/memory-store.ts';
 import { registryUrl } from '../setup/env.ts';
 import type { ProcessorRig } from '../processor/rig.ts';

@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { Mapped, Source } from '../../src/topology/sources.ts';
-import type { SourceRecord } from '../../src/topology/source-expressions.ts';
+import type { Mapped, Source, SourceRecord } from '../../src/core/source.ts';
 import { compileTopology } from '../../src/topology/compile.ts';
 import { formatIssue } from '../../src/topology/issue.ts';
 import { compileSmall, inFolder, SMALL } from './small.ts';

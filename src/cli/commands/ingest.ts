@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { commandConfig } from '../context.ts';
+import { addServiceOptions } from '../service-options.ts';
 import { runService } from '../service.ts';
 import { setOption } from '../set-option.ts';
 
@@ -10,14 +11,9 @@ export function ingest(command: Command): void {
         'once. Start as many as you like with one prefix; they share the partitions. Ctrl-C or SIGTERM stops it gracefully.',
     )
     .argument('<topology>', 'folder with `sources` in its topology.yaml; see `lull check`')
-    .addOption(setOption("the topology's"))
-    .option('--workers <n>', 'processes that share the work (default: the cores that may be used)')
-    .option('--standbys <n>', 'other processes per partition that keep its state at hand, for when a machine is lost (default: 0)')
-    .option('--state-folder <folder>', 'local stores; may be lost (default: ./lull-state)')
-    .option('--http-port <port>', 'port of /metrics, /healthz and /readyz (default: the system chooses; the log says which)')
-    .option('--log-level <level>', 'debug, info, warn or error (default: info)')
-    .action(async (topology: string, { set }: { set: readonly string[] }) => {
-      const { config } = commandConfig(command);
-      await runService(config, async () => (await import('../services/ingest.ts')).ingestService(config, topology, set));
-    });
+    .addOption(setOption("the topology's"));
+  addServiceOptions(command).action(async (topology: string, { set }: { set: readonly string[] }) => {
+    const { config } = commandConfig(command);
+    await runService(config, async () => (await import('../services/ingest.ts')).ingestService(config, topology, set));
+  });
 }

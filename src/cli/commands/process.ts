@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { commandConfig } from '../context.ts';
 import { UsageError } from '../errors.ts';
+import { addServiceOptions } from '../service-options.ts';
 import { runService } from '../service.ts';
 import { setOption } from '../set-option.ts';
 
@@ -11,16 +12,11 @@ export function process(command: Command): void {
         'Start as many as you like with one prefix; they share the partitions. Ctrl-C or SIGTERM stops it gracefully.',
     )
     .option('--topology <folder>', 'what to notice and what to do; needed; see `lull check`')
-    .addOption(setOption("the topology's"))
-    .option('--workers <n>', 'processes that share the work (default: the cores that may be used)')
-    .option('--standbys <n>', 'other processes per partition that keep its state at hand, for when a machine is lost (default: 0)')
-    .option('--state-folder <folder>', 'local stores; may be lost (default: ./lull-state)')
-    .option('--http-port <port>', 'port of /metrics, /healthz and /readyz (default: the system chooses; the log says which)')
-    .option('--log-level <level>', 'debug, info, warn or error (default: info)')
-    .action(async ({ topology, set }: { topology?: string; set: readonly string[] }) => {
-      // Not a required option: commander would then miss to say that what was written instead is unknown.
-      if (topology === undefined) throw new UsageError('which topology? --topology FOLDER, for example --topology topologies/shop');
-      const { config } = commandConfig(command);
-      await runService(config, async () => (await import('../services/processor.ts')).processorService(config, topology, set));
-    });
+    .addOption(setOption("the topology's"));
+  addServiceOptions(command).action(async ({ topology, set }: { topology?: string; set: readonly string[] }) => {
+    // Not a required option: commander would then miss to say that what was written instead is unknown.
+    if (topology === undefined) throw new UsageError('which topology? --topology FOLDER, for example --topology topologies/shop');
+    const { config } = commandConfig(command);
+    await runService(config, async () => (await import('../services/processor.ts')).processorService(config, topology, set));
+  });
 }

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { commandConfig } from '../context.ts';
 import { UsageError } from '../errors.ts';
 import { PROVIDERS } from '../provider-names.ts';
+import { addServiceOptions } from '../service-options.ts';
 import { runService } from '../service.ts';
 
 export function send(command: Command): void {
@@ -14,16 +15,11 @@ export function send(command: Command): void {
     .option('--fcm-credentials-file <file>', 'fcm: key file of a Google service account')
     .option('--vapid-keys-file <file>', 'webpush: JSON {publicKey, privateKey}, or a list with the current key first')
     .option('--vapid-subject <url>', 'webpush: mailto: or https:, for the push services')
-    .option('--send-concurrency <n>', 'calls in flight at once, per partition (default: 16)')
-    .option('--workers <n>', 'processes that share the work (default: the cores that may be used)')
-    .option('--standbys <n>', 'other processes per partition that keep its state at hand, for when a machine is lost (default: 0)')
-    .option('--state-folder <folder>', 'local stores; may be lost (default: ./lull-state)')
-    .option('--http-port <port>', 'port of /metrics, /healthz and /readyz (default: the system chooses; the log says which)')
-    .option('--log-level <level>', 'debug, info, warn or error (default: info)')
-    .action(async (given: string) => {
-      const name = PROVIDERS.find((known) => known === given);
-      if (name === undefined) throw new UsageError(`there is no provider "${given}": ${PROVIDERS.join(' or ')}`);
-      const { config } = commandConfig(command);
-      await runService(config, async () => (await import('../services/sender.ts')).senderService(config, name));
-    });
+    .option('--send-concurrency <n>', 'calls in flight at once, per partition (default: 16)');
+  addServiceOptions(command).action(async (given: string) => {
+    const name = PROVIDERS.find((known) => known === given);
+    if (name === undefined) throw new UsageError(`there is no provider "${given}": ${PROVIDERS.join(' or ')}`);
+    const { config } = commandConfig(command);
+    await runService(config, async () => (await import('../services/sender.ts')).senderService(config, name));
+  });
 }

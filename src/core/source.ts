@@ -1,4 +1,4 @@
-import type { Scalar } from '../core/event.ts';
+import type { Scalar } from './event.ts';
 
 /** A record of a foreign topic as a mapping sees it: decoded, whatever its schema. Whole numbers of `value` are bigint, its records and maps are Map. */
 export interface SourceRecord {
@@ -25,8 +25,9 @@ export interface MappedEvent {
 
 export type Mapped =
   | { readonly kind: 'event'; readonly event: MappedEvent }
+  /** `when` says no. */
   | { readonly kind: 'filtered' }
-  /** `reason`: a stable word; `detail` is for people, without values of the record. */
+  /** A dead letter: `reason` is a stable word, `detail` for people, without values of the record. */
   | { readonly kind: 'refused'; readonly reason: string; readonly detail: string };
 
 /** A foreign topic and its mapping, as a topology has them compiled. Pure: the same record gives the same event, however often it is read. */

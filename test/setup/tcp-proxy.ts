@@ -11,6 +11,7 @@ export const ApiKey = {
   addOffsets: 25,
   endTxn: 26,
   txnOffsetCommit: 28,
+  describeConfigs: 32,
 } as const;
 
 /**

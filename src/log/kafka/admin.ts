@@ -29,20 +29,31 @@ export class KafkaAdmin implements LogAdmin {
   async describeTopics(topics: readonly string[]): Promise<ReadonlyMap<string, TopicSpec>> {
     const found = new Map<string, TopicSpec>();
     for (const topic of topics) {
+      const spec = await this.#describeTopic(topic);
+      if (spec !== undefined) found.set(topic, spec);
+    }
+    return found;
+  }
+
+  /** Layout and configuration are two requests: where the topic comes or goes in between, or another broker is behind, they are asked again until both say the same. */
+  async #describeTopic(topic: string): Promise<TopicSpec | undefined> {
+    let spec: TopicSpec | undefined;
+    await this.#retried(`configuration of topic ${topic}`, async () => {
       this.#client.cluster.invalidate(topic);
       const layout = await this.#client.cluster.layout(topic);
-      if (layout === undefined) continue;
+      if (layout === undefined) return undefined;
       const { resources } = await this.#client.cluster.ask('DescribeConfigs', {
         resources: [{ type: 2, name: topic }],
         includeSynonyms: false,
       });
       const resource = resources[0];
-      if (resource === undefined || resource.errorCode !== Code.none)
-        throw new FatalLogError(`configuration of topic ${topic}: ${describeCode(resource?.errorCode ?? -1)}`);
+      const code = resource?.errorCode ?? -1;
+      if (resource === undefined || code !== Code.none) return { again: code === Code.unknownTopicOrPartition, code };
       const config = Object.fromEntries(resource.configEntries.map(({ configName, configValue }) => [configName, configValue ?? '']));
-      found.set(topic, { topic, partitions: layout.leaders.length, replicationFactor: layout.replicationFactor, config });
-    }
-    return found;
+      spec = { topic, partitions: layout.leaders.length, replicationFactor: layout.replicationFactor, config };
+      return undefined;
+    });
+    return spec;
   }
 
   async createTopics(specs: readonly TopicSpec[]): Promise<void> {

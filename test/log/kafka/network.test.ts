@@ -38,6 +38,19 @@ test('a server that accepts and says nothing is unavailable too', async () => {
   });
 });
 
+test('a topic that is deleted between the questions for its layout and its configuration is not there', async () => {
+  await withRig(async ({ log, proxy, disturbed, topic }) => {
+    const [gone, there] = [await topic(2), await topic(3)];
+    const held = proxy.disturb(ApiKey.describeConfigs, 'hold');
+    const described = disturbed().admin.describeTopics([gone, there]);
+    await held;
+    await log.admin.deleteTopics([gone]);
+    await until(async () => (await log.admin.partitions(gone)) === undefined);
+    proxy.release();
+    expect([...(await described).keys()]).toEqual([there]);
+  });
+});
+
 test('brokers that the cluster has named are asked when those that were given are gone', async () => {
   await withRig(async ({ proxy, topic }) => {
     const [known, later] = [await topic(2), await topic(3)];

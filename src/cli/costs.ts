@@ -132,7 +132,7 @@ function matchCosts(program: Program, journey: Journey): readonly Cost[] {
         'a run that waits at a step',
         [journey.name],
         longestMs,
-        of({ step: first.name, sinceMs: AT_MS, sinceOffset: 1_000_000, entered: true }),
+        of({ step: first.name, sinceMs: AT_MS, sinceOffset: 1_000_000, entered: true, version: 1_000_000 }),
         most,
       ),
     );

@@ -1,5 +1,5 @@
 import type { ProgramIndex } from './program-index.ts';
-import type { Decision, Effects, Revocation, SendCommand } from './output.ts';
+import type { Decision, Effects, Interest, Revocation, SendCommand } from './output.ts';
 import type { Program } from './program.ts';
 import type { UserState } from './state.ts';
 
@@ -22,6 +22,7 @@ interface DraftEffects {
   readonly commands: SendCommand[];
   readonly revocations: Revocation[];
   readonly decisions: Decision[];
+  readonly interests: Interest[];
   lateSuppressions: number;
   readonly duplicate: false;
 }
@@ -36,6 +37,7 @@ export const NO_EFFECTS: Effects = Object.freeze({
   commands: Object.freeze([]),
   revocations: Object.freeze([]),
   decisions: Object.freeze([]),
+  interests: Object.freeze([]),
   lateSuppressions: 0,
   duplicate: false,
 });
@@ -44,6 +46,6 @@ export const NO_EFFECTS: Effects = Object.freeze({
 export const DUPLICATE: Effects = Object.freeze({ ...NO_EFFECTS, duplicate: true });
 
 export function effectsOf(turn: Turn): DraftEffects {
-  turn.effects ??= { commands: [], revocations: [], decisions: [], lateSuppressions: 0, duplicate: false };
+  turn.effects ??= { commands: [], revocations: [], decisions: [], interests: [], lateSuppressions: 0, duplicate: false };
   return turn.effects;
 }

@@ -5,10 +5,25 @@ export interface Effects {
   readonly commands: readonly SendCommand[];
   readonly revocations: readonly Revocation[];
   readonly decisions: readonly Decision[];
+  readonly interests: readonly Interest[];
   /** Suppressors and goals that came after the send they would have stopped. */
   readonly lateSuppressions: number;
   /** The event was seen before (its id is in the ring): nothing happened. */
   readonly duplicate: boolean;
+}
+
+/**
+ * That a user is interested in an item: whoever keeps the items tells them of its changes of one type. A later one of the same user, item and change takes the place of the earlier.
+ * It only says whom to tell: whether the user is interested enough is asked of the user's own log when the change has come.
+ */
+export interface Interest {
+  /** The key of the topic of items. */
+  readonly itemId: string;
+  /** The type of the changes, as in the catalogue. */
+  readonly change: string;
+  readonly userId: string;
+  /** Of changes that happened before this; 0 = of none any more. */
+  readonly untilMs: number;
 }
 
 export interface Content {

@@ -11,6 +11,8 @@ export interface Program {
   readonly name: string;
   /** Hash of the checked topology's canonical text, with its params applied. */
   readonly hash: string;
+  /** Its number among the versions that were published, ascending; 0 where nothing is published (a scenario, historical input). */
+  readonly version: number;
   /** The prefix: one app, one prefix. Part of every command id. */
   readonly app: string;
   readonly sessionGapMs: number;
@@ -36,6 +38,8 @@ export interface EventType {
   readonly type: string;
   /** Feedback and back-office events do not count as activity: they open no session and end no silence. */
   readonly activity: boolean;
+  /** The property that names the item, where it is an item's change: told to those who are interested, and by the topic of items. */
+  readonly item?: string;
 }
 
 /** A sum over a session's events, kept because a journey asks for it. */

@@ -89,6 +89,7 @@ function goOn(turn: Turn, from: Going, at: number | null): void {
   const { run, journey, event } = from;
   let { doneMs, since } = from;
   let entered = run.wait?.entered ?? false;
+  const version = run.wait?.version ?? turn.program.version;
   let next = at;
   while (next !== null) {
     const step: JourneyStep = journey.steps[next]!;
@@ -107,7 +108,7 @@ function goOn(turn: Turn, from: Going, at: number | null): void {
         const overMs = doneMs + step.forMs;
         const dueMs = step.atMinutes === null ? overMs : nextInstantOf(zoneOf(turn.state, turn.program), overMs, step.atMinutes);
         const { atMs: sinceMs, offset: sinceOffset } = step.fromTrigger ? startOf(run.trigger.occurredAtMs) : since;
-        const end = enterWait(turn, { ...run, dueMs, wait: { step: step.name, sinceMs, sinceOffset, entered } }, journey, step);
+        const end = enterWait(turn, { ...run, dueMs, wait: { step: step.name, sinceMs, sinceOffset, entered, version } }, journey, step);
         if (end === null) return;
         doneMs = turn.nowMs;
         since = end.moment;

@@ -120,6 +120,8 @@ export interface Wait {
   readonly sinceOffset: number;
   /** It has sent a message: re-entry is not asked again. */
   readonly entered: boolean;
+  /** The number of the topology (`Program.version`) with which the run began. */
+  readonly version: number;
 }
 
 export interface LedgerEntry {

@@ -31,7 +31,7 @@ export interface ProcessorStageOptions {
 }
 
 /** Version of the user row and of what the position row means. */
-const STATE_VERSION = 3;
+const STATE_VERSION = 4;
 /** The oldest that `user-state-codec.ts` reads. */
 const OLDEST_STATE_VERSION = 2;
 

@@ -1,6 +1,6 @@
 import type { Scalar } from '../core/event.ts';
 import type { Moments } from '../core/moments.ts';
-import type { Consent, Device, LedgerEntry, Match, SessionSnapshot, SessionWindow, Trigger, UserState } from '../core/state.ts';
+import type { Consent, Device, LedgerEntry, Match, SessionSnapshot, SessionWindow, Trigger, UserState, Wait } from '../core/state.ts';
 import { CHOICES, OUTCOMES, PERMISSIONS } from './user-row.ts';
 import { DamagedRowError, type RowInput } from './user-row-input.ts';
 
@@ -118,9 +118,18 @@ function readMatch(row: RowInput): Match {
   const occurrence = row.id();
   const trigger = readTrigger(row);
   const dueMs = row.time();
-  const wait =
-    row.version >= 3 && row.some() ? { step: row.name(), sinceMs: row.time(), sinceOffset: row.offset(), entered: row.boolean() } : null;
+  const wait = row.version >= 3 && row.some() ? readWait(row) : null;
   return { journey, key, occurrence, trigger, dueMs, wait };
+}
+
+function readWait(row: RowInput): Wait {
+  const step = row.name();
+  const sinceMs = row.time();
+  const sinceOffset = row.offset();
+  const entered = row.boolean();
+  // Before format 4 nobody knew with which topology a run had begun.
+  const version = row.version >= 4 ? row.long() : 0;
+  return { step, sinceMs, sinceOffset, entered, version };
 }
 
 function readTrigger(row: RowInput): Trigger {

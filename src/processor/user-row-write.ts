@@ -104,6 +104,7 @@ function writeMatch(out: RowOutput, match: Match): void {
     out.time(match.wait.sinceMs);
     out.offset(match.wait.sinceOffset);
     out.boolean(match.wait.entered);
+    out.long(match.wait.version);
   }
 }
 

@@ -1,7 +1,7 @@
 import type { Consent, Device, LedgerEntry } from '../core/state.ts';
 
 /**
- * What the writer and the reader of a user's row share. A row is Avro of `schemas/user-state/v3.avsc`, and both are written by hand for it, field by field in its
+ * What the writer and the reader of a user's row share. A row is Avro of `schemas/user-state/v4.avsc`, and both are written by hand for it, field by field in its
  * order: half a row is written per event, and going through row objects and a general codec costs four times as much. The tests hold both to avsc's own.
  */
 

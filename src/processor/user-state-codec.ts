@@ -8,7 +8,7 @@ import { writeUserState } from './user-row-write.ts';
  * A user's row: a version byte, then Avro (`schemas/user-state/v<version>.avsc`). All older versions stay readable (but 1, which was never released); the newest is
  * written. The user's id is the row's key and not in its value. A change here is one of `STATE_VERSION` in `stage.ts` too.
  */
-const VERSION = 3;
+const VERSION = 4;
 const OLDEST_VERSION = 2;
 
 /** A row that this Lull cannot read: written by a newer one, or not a row. */

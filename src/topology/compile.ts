@@ -108,6 +108,7 @@ export function compileTopology(folder: string, options: CompileOptions): Compil
   const program: Program = {
     name: loaded.name,
     hash: hashOf(canonical),
+    version: 0,
     app: options.app,
     sessionGapMs: settings.sessionGapMs,
     maxEventAgeMs: settings.maxEventAgeMs,

@@ -32,6 +32,7 @@ export function programOf(
   return {
     name: 'test',
     hash: 'hash',
+    version: 0,
     app: 'lull',
     sessionGapMs: 30 * MINUTE,
     maxEventAgeMs: DAY,

@@ -33,7 +33,7 @@ describe('lull process ends with one clear line', () => {
     const { code, last } = await startAfter((row) => ({ ...row, stateVersion: row.stateVersion + 1 }));
     expect(code).toBe(1);
     expect(last).toMatch(
-      /\.state-\d was written with state version 4, this build reads 2 to 3: run the build that wrote it, or a newer one/,
+      /\.state-\d was written with state version 5, this build reads 2 to 4: run the build that wrote it, or a newer one/,
     );
   });
 
@@ -51,7 +51,7 @@ describe('lull process ends with one clear line', () => {
     await log.append([{ topic: topics.state, partition: 2, key: Buffer.from('ann'), value: Buffer.from([99, 0]) }]);
     const message = await refusal(deployment.start(await deployment.stateFolder()), 'a row has version 99');
     expect(message).toBe(
-      `${topics.state}-2 has a user state of version 99, this Lull reads 2 to 3: run the version that wrote it, or a newer one`,
+      `${topics.state}-2 has a user state of version 99, this Lull reads 2 to 4: run the version that wrote it, or a newer one`,
     );
   });
 

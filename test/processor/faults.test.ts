@@ -128,7 +128,7 @@ describe('the processor, where something goes wrong', () => {
   test('a changelog that a newer Lull wrote ends the processor with one line that says so', async () => {
     rig = await new ProcessorRig(shopProgram()).create();
     await rig.log.append([{ topic: rig.topics.state, partition: 0, key: Buffer.from('ann'), value: Buffer.from([9, 0]) }]);
-    await expect(rig.start().done).rejects.toThrow(`${rig.topics.state}-0 has a user state of version 9, this Lull reads 2 to 3`);
+    await expect(rig.start().done).rejects.toThrow(`${rig.topics.state}-0 has a user state of version 9, this Lull reads 2 to 4`);
   });
 
   test('a key that is not UTF-8 is nobody, even where it reads as one', async () => {

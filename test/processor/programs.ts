@@ -48,6 +48,7 @@ export function shopProgram(overrides: Partial<Program> = {}): Program {
     ...{
       name: 'test',
       hash: 'h',
+      version: 0,
       app: 'test',
       sessionGapMs: 30 * MINUTE,
       maxEventAgeMs: 24 * 60 * MINUTE,

@@ -5,17 +5,17 @@ import type { Scalar } from '../../src/core/event.ts';
 import type { Consent, Device, LedgerEntry, SessionSnapshot, UserState } from '../../src/core/state.ts';
 
 /** The published schemas, as avsc compiles them. */
-export const rowType = typeOf(3);
-const olderType = typeOf(2);
+export const rowType = typeOf(4);
+const olderTypes = { 2: typeOf(2), 3: typeOf(3) } as const;
 
 function typeOf(version: number): ReturnType<typeof parseType> {
   return parseType(readFileSync(path.join(import.meta.dirname, `../../schemas/user-state/v${version}.avsc`), 'utf8'));
 }
 
-/** The row as Lull wrote it before there were waits: what an older version does not have is not in it. */
-export function asVersion2(bytes: Buffer): Buffer {
+/** The row as an older Lull wrote it: what that version does not have is not in it. */
+export function asVersion(version: keyof typeof olderTypes, bytes: Buffer): Buffer {
   const row = rowType.decode(bytes, 1).value as Row;
-  return Buffer.concat([Buffer.of(2), olderType.toBuffer(row)]);
+  return Buffer.concat([Buffer.of(version), olderTypes[version].toBuffer(row)]);
 }
 
 /**
@@ -77,11 +77,12 @@ export function stateByAvsc(bytes: Buffer, userId: string): UserState {
         traceParent: maybe(t.traceParent, id),
       },
       dueMs: time(dueMs),
-      wait: maybe(wait, ({ step, sinceMs, sinceOffset, entered }) => ({
+      wait: maybe(wait, ({ step, sinceMs, sinceOffset, entered, version }) => ({
         step: name(step),
         sinceMs: time(sinceMs),
         sinceOffset: offset(sinceOffset),
         entered,
+        version,
       })),
     })),
     recentEventIds: hashes(row.recentEventIds),
@@ -182,7 +183,13 @@ interface Row {
     readonly occurrence: number;
     readonly trigger: TriggerRow;
     readonly dueMs: number;
-    readonly wait: { readonly step: number; readonly sinceMs: number; readonly sinceOffset: number; readonly entered: boolean } | null;
+    readonly wait: {
+      readonly step: number;
+      readonly sinceMs: number;
+      readonly sinceOffset: number;
+      readonly entered: boolean;
+      readonly version: number;
+    } | null;
   }[];
   readonly recentEventIds: Buffer;
   readonly tallies: readonly {

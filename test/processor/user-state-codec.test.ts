@@ -6,7 +6,7 @@ import { emptyState } from '../../src/core/step.ts';
 import { UserStateFormatError, decodeUserState, encodeUserState } from '../../src/processor/user-state-codec.ts';
 import { everything, timelines } from '../core/everything.ts';
 import { UserLog } from '../core/support.ts';
-import { asVersion2, rowType, stateByAvsc } from './user-row-by-avsc.ts';
+import { asVersion, rowType, stateByAvsc } from './user-row-by-avsc.ts';
 import { anyState, scalar } from './user-states.ts';
 
 function roundTrip(state: UserState): UserState {
@@ -108,15 +108,15 @@ describe("a user state's row", () => {
 
   it('begins with its version; another one is refused by name', () => {
     const bytes = encodeUserState(emptyState('user'));
-    expect(bytes[0]).toBe(3);
+    expect(bytes[0]).toBe(4);
     bytes[0] = 7;
     expect(() => decodeUserState(bytes, 'user')).toThrow(
-      new UserStateFormatError('a user state of version 7, this Lull reads 2 to 3: run the version that wrote it, or a newer one'),
+      new UserStateFormatError('a user state of version 7, this Lull reads 2 to 4: run the version that wrote it, or a newer one'),
     );
     bytes[0] = 1;
     expect(() => decodeUserState(bytes, 'user')).toThrow(
       new UserStateFormatError(
-        'a user state of version 1, this Lull reads 2 to 3: run the version that wrote it, or start over with another --prefix',
+        'a user state of version 1, this Lull reads 2 to 4: run the version that wrote it, or start over with another --prefix',
       ),
     );
     expect(() => decodeUserState(Buffer.alloc(0), 'user')).toThrow(UserStateFormatError);
@@ -126,7 +126,16 @@ describe("a user state's row", () => {
     fc.assert(
       fc.property(anyState(), (any) => {
         const state = { ...any, tallies: {}, matches: any.matches.map((match) => ({ ...match, wait: null })) };
-        expect(decodeUserState(asVersion2(encodeUserState(state)), 'user')).toStrictEqual(state);
+        expect(decodeUserState(asVersion(2, encodeUserState(state)), 'user')).toStrictEqual(state);
+      }),
+    );
+  });
+
+  it('is read as it was written before runs knew the version that they began with', () => {
+    fc.assert(
+      fc.property(anyState(), (any) => {
+        const state = { ...any, matches: any.matches.map((match) => ({ ...match, wait: match.wait && { ...match.wait, version: 0 } })) };
+        expect(decodeUserState(asVersion(3, encodeUserState(state)), 'user')).toStrictEqual(state);
       }),
     );
   });

@@ -91,7 +91,7 @@ function match(): fc.Arbitrary<Match> {
     session: maybe(snapshot()),
     traceParent: maybe(text()),
   });
-  const wait = maybe(plain({ step: text(), sinceMs: time(), sinceOffset: fc.maxSafeNat(), entered: fc.boolean() }));
+  const wait = maybe(plain({ step: text(), sinceMs: time(), sinceOffset: fc.maxSafeNat(), entered: fc.boolean(), version: fc.nat() }));
   return plain({ journey: text(), key: text(), occurrence: text(), trigger, dueMs: time(), wait });
 }
 

@@ -1,18 +1,25 @@
 import { dateIn } from './attributes.ts';
 import type { Turn } from './draft.ts';
 import { zoneOf } from './reach.ts';
+import { waitStepOf } from './wait-step.ts';
 import type { Match, UserState } from './state.ts';
 import { dayBehind } from './streaks.ts';
-import { instantOf } from './zone.ts';
+import { dayOf, instantOf } from './zone.ts';
 
 /** Where the user is in another zone than before, what comes at a local time comes at that of the new one, unless it has passed there. Then it keeps its time. */
 export function followZone(turn: Turn, before: Pick<UserState, 'devices' | 'profile'>): void {
   if (turn.state.matches.length === 0) return;
   const zone = zoneOf(turn.state, turn.program);
-  if (zone === zoneOf(before, turn.program)) return;
+  const left = zoneOf(before, turn.program);
+  if (zone === left) return;
   const dueIn = (match: Match): number | null => {
-    const pattern = turn.index.journeys.get(match.journey)?.pattern;
-    if (match.wait !== null || pattern === undefined) return null;
+    const journey = turn.index.journeys.get(match.journey);
+    if (journey === undefined) return null;
+    const { pattern } = journey;
+    if (match.wait !== null) {
+      const atMinutes = waitStepOf(match, journey)?.atMinutes ?? null;
+      return atMinutes === null ? null : instantOf(zone, dayOf(left, match.dueMs), atMinutes);
+    }
     if (pattern.kind === 'date') return dateIn(turn, zone, pattern, match);
     return pattern.kind === 'streak' && pattern.breaksAtMinutes !== null
       ? instantOf(zone, dayBehind(match), pattern.breaksAtMinutes)

@@ -1,3 +1,4 @@
+import { competes } from './arbitration.ts';
 import { commandIdFor, commandTrigger, recordDecision } from './decisions.ts';
 import { effectsOf } from './draft.ts';
 import type { Turn } from './draft.ts';
@@ -7,16 +8,17 @@ import { countFor, reserve } from './ledger.ts';
 import type { Check, Content } from './output.ts';
 import { EvaluationError } from './program.ts';
 import type { Journey, SendStep } from './program.ts';
-import { consentedChannels, needsDevice, reachableDevices } from './reach.ts';
+import { channelsFor, choose } from './choose.ts';
+import { activeUntil } from './reach.ts';
 import { firstOther } from './moments.ts';
-import { entryKeyOf, recordEntry } from './reentry.ts';
+import { barredBy, recordEntry } from './reentry.ts';
 import type { Device, Match } from './state.ts';
 import { momentsOf } from './trackers.ts';
 
 /**
  * The gate: every candidate passes here, at the moment of sending, and nowhere else is anything sent.
  *
- *   goal -> suppressor -> expiry -> audience -> consent -> permission -> device -> duplicate -> reentry -> cap -> render -> mode -> send
+ *   goal -> suppressor -> expiry -> audience -> consent -> permission -> device -> active -> duplicate -> reentry -> cap -> priority -> render -> mode -> send
  *
  * - Every check up to the cap is evaluated and recorded, also behind the first that failed; the first that failed is the reason. Rendering comes last, only for
  *   what is sent otherwise: its templates may read what an earlier check found missing.
@@ -28,8 +30,9 @@ import { momentsOf } from './trackers.ts';
  */
 export function decide(turn: Turn, match: Match, journey: Journey, send: SendStep, event: Event | null, entered: boolean): Passage {
   const { state, program, nowMs } = turn;
-  const reach = choose(turn, send);
-  const channel = reach.channel ?? send.channels[0] ?? '';
+  const channels = channelsFor(turn, send);
+  const reach = choose(turn, { ...send, channels });
+  const channel = reach.channel ?? channels[0] ?? '';
   const commandId = commandIdFor(turn, match, send.name, channel);
 
   const gate = new Checks();
@@ -42,13 +45,15 @@ export function decide(turn: Turn, match: Match, journey: Journey, send: SendSte
     'device',
     'no_device',
     reach.channel !== null,
-    reach.channel === null ? `none reachable for ${send.channels.join(', ')}` : reach.channel,
+    reach.channel === null ? `none reachable for ${channels.join(', ')}` : reach.channel,
   );
+  checkActive(turn, match, send, gate);
   const before = state.ledger.find((e) => e.journey === journey.name && e.step === send.name && e.occurrence === match.occurrence);
   gate.add('duplicate', 'duplicate', before === undefined, before === undefined ? '' : `decided ${nowMs - before.atMs} ms ago`);
   // From its first message on the mark is the run's own.
   if (!entered || before !== undefined) checkReentry(turn, match, journey, gate);
   checkCaps(turn, send, channel, gate);
+  if (competes(turn, journey, send)) checkPriority(turn, match, gate);
 
   let content: Content | null = null;
   let data: Readonly<Record<string, string>> = {};
@@ -115,6 +120,7 @@ export function decide(turn: Turn, match: Match, journey: Journey, send: SendSte
     outcome: 'open',
   });
   if (!entered) recordEntry(turn, journey, match.key);
+  if (competes(turn, journey, send)) turn.winner ??= { journey: journey.name, occurrence: match.occurrence, priority: journey.priority! };
   recordDecision(turn, match, send.name, { outcome: 'sent', reason: 'sent', checks: gate.checks, commandId, channel });
   return 'sent';
 }
@@ -189,12 +195,22 @@ function checkAudience(turn: Turn, match: Match, journey: Journey, event: Event 
   }
 }
 
+/** A message that is held back comes here while the user is in the app only where it has waited for as long as it may. */
+function checkActive(turn: Turn, match: Match, { whileActive }: SendStep, gate: Checks): void {
+  if (whileActive === null || whileActive.kind === 'instead') return;
+  const leftMs = activeUntil(turn) - turn.nowMs;
+  const held = whileActive.kind === 'hold' ? `, held back for ${turn.nowMs - match.dueMs} ms` : '';
+  gate.add('active', 'active', leftMs <= 0, leftMs <= 0 ? '' : `counts as in the app for ${leftMs} ms more${held}`);
+}
+
+function checkPriority({ winner }: Turn, { journey, occurrence }: Match, gate: Checks): void {
+  const passed = winner === null || (winner.journey === journey && winner.occurrence === occurrence);
+  gate.add('priority', 'priority', passed, passed ? '' : `${winner.journey} was sent at the same moment, with priority ${winner.priority}`);
+}
+
 function checkReentry(turn: Turn, match: Match, journey: Journey, gate: Checks): void {
-  const { reentry } = journey;
-  const enteredAtMs = reentry.kind === 'always' ? undefined : own(turn.state.entries, entryKeyOf(journey, match.key));
-  const passed = enteredAtMs === undefined || (reentry.kind === 'every' && turn.nowMs - enteredAtMs >= reentry.intervalMs);
-  const allowed = reentry.kind === 'every' ? `allowed every ${reentry.intervalMs} ms` : 'allowed once';
-  gate.add('reentry', 'reentry', passed, enteredAtMs === undefined ? '' : `entered ${turn.nowMs - enteredAtMs} ms ago, ${allowed}`);
+  const failed = barredBy(turn, journey, match.key);
+  gate.add('reentry', 'reentry', failed === null, failed ?? '');
 }
 
 function checkCaps(turn: Turn, send: SendStep, channel: string, gate: Checks): void {
@@ -210,31 +226,6 @@ function checkCaps(turn: Turn, send: SendStep, channel: string, gate: Checks): v
       if (count >= cap.max && failed === '') failed = text;
     }
   gate.add('cap', 'cap', failed === '', failed === '' ? counts.join('; ') : failed);
-}
-
-interface Reach {
-  readonly consented: boolean;
-  readonly consentDetail: string;
-  readonly permitted: boolean;
-  /** The first channel in order of preference that has consent and a reachable device; null = none. */
-  readonly channel: string | null;
-  readonly devices: readonly Device[];
-}
-
-function choose(turn: Turn, send: SendStep): Reach {
-  const { state, program } = turn;
-  const consented = consentedChannels(state, program, send);
-  const consentDetail = consented.length > 0 ? '' : send.category === null ? 'the step names no category' : `out of ${send.category}`;
-  const result = { consented: consented.length > 0, consentDetail, permitted: true };
-  // Behind a missing consent the devices are still looked at, on all channels: every check tells what it would have said.
-  const candidates = consented.length > 0 ? consented : send.channels;
-  for (const channel of candidates) {
-    if (!needsDevice(program, channel)) return { ...result, channel, devices: [] };
-    const devices = reachableDevices(state, channel);
-    if (devices.length > 0) return { ...result, channel, devices };
-  }
-  const known = state.devices.filter((device) => candidates.includes(device.kind) && device.unreachableAtMs === null);
-  return { ...result, permitted: known.length === 0 || known.some((device) => device.permission !== 'denied'), channel: null, devices: [] };
 }
 
 function localeOf(turn: Turn, devices: readonly Device[]): string | null {

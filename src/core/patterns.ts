@@ -2,6 +2,7 @@ import { dateCame } from './attributes.ts';
 import { decideUnevaluated } from './decisions.ts';
 import type { Turn } from './draft.ts';
 import type { Event, Properties } from './event.ts';
+import { isInterested } from './interests.ts';
 import { arm, matchOf, snapshotOf, triggerOf } from './matches.ts';
 import { lastOf } from './moments.ts';
 import { usedIdOf, type TriggerUse } from './program-index.ts';
@@ -23,6 +24,7 @@ import { momentsOf, remember } from './trackers.ts';
  *   count           at the event that is one of enough
  *   inactive        at trigger + for, in append time; any later activity takes it away
  *   session_ended   at the session's end + delay, in event time
+ *   item            at the change, if the user was interested in the item by then
  *
  * One match per journey and occurrence; per journey at most `limits.matchesPerJourney`, of which the oldest goes, with a decision.
  */
@@ -83,6 +85,10 @@ export function triggered(
       begin(turn, matchOf(journey, key, triggerOf(event, journey, atMs, session), atMs), journey, event, end);
       return;
     }
+    case 'item':
+      if (!isInterested(turn, pattern, key, { atMs, offset: event.offset })) return;
+      begin(turn, matchOf(journey, key, triggerOf(event, journey, atMs, session), atMs), journey, event);
+      return;
     case 'inactive': {
       const same = (match: Match): boolean => match.wait === null && match.journey === journey.name && match.key === key;
       const waiting = turn.state.matches.find(same);

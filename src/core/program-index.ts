@@ -1,4 +1,4 @@
-import type { Condition, Journey, Program, SequencePattern, SessionSum, Tally, Tracker } from './program.ts';
+import type { Condition, ItemPattern, Journey, JourneyStep, Program, SequencePattern, SessionSum, Tally, Tracker } from './program.ts';
 
 /**
  * What a program's parts have to do with each event type, so that an event touches only what concerns it, however many journeys are loaded.
@@ -9,6 +9,8 @@ export interface ProgramIndex {
   readonly types: ReadonlyMap<string, TypeIndex>;
   readonly journeys: ReadonlyMap<string, Journey>;
   readonly trackers: ReadonlyMap<string, TrackerIndex>;
+  /** By the type of an item's change: what is noticed of it. */
+  readonly changes: ReadonlyMap<string, readonly ItemPattern[]>;
   /** Journeys that hang on attributes. */
   readonly attributes: readonly Journey[];
   /** Journeys on a session's end. */
@@ -26,7 +28,7 @@ export interface TypeIndex {
   readonly trackers: readonly TrackerUse[];
   /** Journeys whose sequence an event of this type may complete. */
   readonly completes: readonly SequenceJourney[];
-  /** Journeys with waits, whose runs an event of this type may end. */
+  /** Journeys whose runs may wait, and which an event of this type may end. */
   readonly exits: readonly Journey[];
   /** Waits that an event of this type may end. */
   readonly waits: readonly WaitUse[];
@@ -40,6 +42,8 @@ export interface TrackerIndex {
   readonly absences: ReadonlySet<string>;
   /** Journeys that it cancels. */
   readonly cancels: ReadonlyMap<string, { readonly label: string; readonly goal: boolean }>;
+  /** Types of items' changes that it makes somebody interested in, or no longer. */
+  readonly changes: readonly string[];
 }
 
 export interface TrackerUse extends TrackerIndex {
@@ -79,26 +83,33 @@ function build(program: Program): ProgramIndex {
   const trackers = new Map<string, TrackerIndex>();
   for (const tracker of program.trackers) {
     const absences = new Set<string>();
+    const changes = new Set<string>();
     const cancels = new Map<string, { label: string; goal: boolean }>();
     for (const journey of program.journeys) {
       if (isAbsence(journey) && journey.pattern.withoutId === tracker.id) absences.add(journey.name);
+      const { pattern } = journey;
+      if (pattern.kind === 'item' && (pattern.trackerId === tracker.id || pattern.withoutId === tracker.id)) changes.add(pattern.on.type);
       for (const cancel of journey.cancelOn) if (cancel.trackerId === tracker.id) cancels.set(journey.name, cancel);
     }
-    trackers.set(tracker.id, { tracker, absences, cancels });
+    trackers.set(tracker.id, { tracker, absences, cancels, changes: [...changes] });
   }
 
   for (const journey of program.journeys) {
     const tracker = usedBy(journey, trackers);
-    if (tracker !== null) trackers.set(tracker.id, { tracker, absences: NOTHING, cancels: new Map() });
+    if (tracker !== null) trackers.set(tracker.id, { tracker, absences: NOTHING, cancels: new Map(), changes: [] });
   }
   // Those that wait for their deadline are looked at then.
   const completable = program.journeys.filter(isSequence).filter(({ pattern }) => pattern.links.length > 0 && pattern.withoutId === null);
 
-  const waiting = program.journeys.filter(({ steps }) => steps.some(({ kind }) => kind === 'wait'));
+  const waiting = program.journeys.filter(({ steps }) => steps.some(mayWait));
   const waits = waiting.flatMap((journey) => {
     const untils = journey.steps.flatMap((step) => (step.kind === 'wait' ? step.until : []));
     return [...new Set(untils.map(({ trackerId }) => trackerId))].map((trackerId) => ({ journey, trackerId }));
   });
+
+  const changes = new Map<string, ItemPattern[]>();
+  for (const { pattern } of program.journeys)
+    if (pattern.kind === 'item') changes.set(pattern.on.type, [...(changes.get(pattern.on.type) ?? []), pattern]);
 
   const types = new Map<string, TypeIndex>();
   const internal = { type: SESSION_STARTED, activity: false };
@@ -136,11 +147,16 @@ function build(program: Program): ProgramIndex {
     types,
     journeys: new Map(program.journeys.map((journey) => [journey.name, journey])),
     trackers,
+    changes,
     attributes: program.journeys.filter(({ pattern }) => pattern.kind === 'attribute' || pattern.kind === 'date'),
     sessionEnded: program.journeys.filter((journey) => journey.pattern.kind === 'session_ended'),
     silences: new Set(program.journeys.filter((journey) => journey.pattern.kind === 'inactive').map((journey) => journey.name)),
     ledgerKeepMs: Math.max(program.maxEventAgeMs, ...program.caps.map((cap) => cap.windowMs)),
   };
+}
+
+function mayWait(step: JourneyStep): boolean {
+  return step.kind === 'wait' || (step.kind === 'send' && step.whileActive?.kind === 'hold');
 }
 
 const NOTHING: ReadonlySet<string> = new Set();

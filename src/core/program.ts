@@ -16,6 +16,8 @@ export interface Program {
   /** The prefix: one app, one prefix. Part of every command id. */
   readonly app: string;
   readonly sessionGapMs: number;
+  /** For so long after the last activity (append time) a user counts as being in the app. */
+  readonly activeMs: number;
   readonly maxEventAgeMs: number;
   /** IANA zone of users of whom none is known. */
   readonly timeZone: string;
@@ -99,6 +101,8 @@ export interface Journey {
   readonly expiresAfterMs: number | null;
   readonly audience: Condition | null;
   readonly reentry: Reentry;
+  /** Of the messages that one moment brings to a user, that of the journey with the highest priority goes out; null = it takes no part in that. */
+  readonly priority: number | null;
   /** Decides as if it were live, and sends nothing. */
   readonly shadow: boolean;
   /** The first is where a run begins; each says where it goes on. */
@@ -171,6 +175,7 @@ export type Pattern =
   | StreakPattern
   | AttributePattern
   | DatePattern
+  | ItemPattern
   /** No activity for `forMs` (append time) after `since`, or after any activity where `since` is null. */
   | { readonly kind: 'inactive'; readonly since: EventMatcher | null; readonly forMs: number }
   /** The session has ended (last + gap) and `delayMs` have passed; `where` sees the session as it ended in `trigger.session`. */
@@ -207,6 +212,20 @@ export interface CountPattern {
   readonly withoutId: string | null;
   readonly times: number;
   readonly withinMs: number | null;
+}
+
+/**
+ * A change (`on`) of an item that the user is interested in: `times` of a tracker's moments less than `withinMs` before it, and nothing of `withoutId` behind the last of them. Both
+ * trackers are kept per item, which is the journey's key.
+ */
+export interface ItemPattern {
+  readonly kind: 'item';
+  readonly on: EventMatcher;
+  readonly trackerId: string;
+  /** The tracker of what ends the interest; null = nothing but time. */
+  readonly withoutId: string | null;
+  readonly times: number;
+  readonly withinMs: number;
 }
 
 /** The event that makes the number of its kind, over the lifetime, one of these. The occurrence is the number. */
@@ -255,7 +274,12 @@ export interface Tally {
   readonly key: KeyOf | null;
 }
 
-export type Reentry = { readonly kind: 'always' } | { readonly kind: 'once' } | { readonly kind: 'every'; readonly intervalMs: number };
+export type Reentry =
+  | { readonly kind: 'always' }
+  | { readonly kind: 'once' }
+  | { readonly kind: 'every'; readonly intervalMs: number }
+  /** Once in each session of the user. */
+  | { readonly kind: 'session' };
 
 export interface SendStep {
   readonly kind: 'send';
@@ -270,8 +294,18 @@ export interface SendStep {
   /** null: the command carries data only. The channel is the one that was chosen: a template may say it differently there. */
   readonly render: ((scope: Scope, locale: string | null, channel: string) => Content) | null;
   readonly data: (scope: Scope) => Readonly<Record<string, string>>;
+  /** What becomes of it while the user is in the app; null = it goes out all the same. */
+  readonly whileActive: WhileActive | null;
   readonly next: number | null;
 }
+
+export type WhileActive =
+  /** It waits until the user has left, at most so long from when it was due; then it is left out. */
+  | { readonly kind: 'hold'; readonly atMostMs: number }
+  /** It goes out on these channels instead. */
+  | { readonly kind: 'instead'; readonly channels: readonly string[] }
+  /** It is left out. */
+  | { readonly kind: 'drop' };
 
 export interface MessageClass {
   readonly name: string;

@@ -1,3 +1,4 @@
+import type { Turn } from './draft.ts';
 import { own } from './own.ts';
 import type { Program, SendStep } from './program.ts';
 import type { Device, UserState } from './state.ts';
@@ -36,6 +37,12 @@ export function zoneOf({ devices, profile }: Pick<UserState, 'devices' | 'profil
   if (latest?.zone !== null && latest?.zone !== undefined) return latest.zone;
   const zone = own(profile, 'zone');
   return typeof zone === 'string' && isZone(zone) ? zone : timeZone;
+}
+
+/** Until when the user counts as being in the app: for so long after what reached us last of them. In the past where they are not. */
+export function activeUntil({ state, program }: Pick<Turn, 'state' | 'program'>): number {
+  const { lastActivityAppendedAtMs } = state.lifetime;
+  return lastActivityAppendedAtMs === null ? 0 : lastActivityAppendedAtMs + program.activeMs;
 }
 
 /** A channel that needs no registered device: a log, a bench. */

@@ -1,9 +1,29 @@
 import type { Turn } from './draft.ts';
+import { own } from './own.ts';
 import type { Journey } from './program.ts';
 
 /** Where a journey's re-entry mark stands: per key where the journey has one. */
 export function entryKeyOf(journey: Journey, key: string): string {
   return key === '' ? journey.name : `${journey.name}/${key}`;
+}
+
+/**
+ * What keeps the journey from being entered again; null = nothing. A mark is a time, and that of a journey which is entered once in a session is the session's number: what a mark says
+ * where an edit has changed the rule errs on the side of entering, but for `once`.
+ */
+export function barredBy({ state, nowMs }: Turn, journey: Journey, key: string): string | null {
+  const { reentry } = journey;
+  if (reentry.kind === 'always') return null;
+  const mark = own(state.entries, entryKeyOf(journey, key));
+  if (mark === undefined) return null;
+  switch (reentry.kind) {
+    case 'session':
+      return mark === state.lifetime.sessions ? 'entered in this session, allowed once in each' : null;
+    case 'every':
+      return nowMs - mark >= reentry.intervalMs ? null : `entered ${nowMs - mark} ms ago, allowed every ${reentry.intervalMs} ms`;
+    case 'once':
+      return `entered ${nowMs - mark} ms ago, allowed once`;
+  }
 }
 
 /** Marks that the journey was entered, where its re-entry rule asks for it. Marks per key are bounded like the keys of a tracker: the oldest goes. */
@@ -19,6 +39,6 @@ export function recordEntry(turn: Turn, journey: Journey, key: string): void {
         1,
       );
   }
-  entries.push([name, turn.nowMs]);
+  entries.push([name, journey.reentry.kind === 'session' ? turn.state.lifetime.sessions : turn.nowMs]);
   turn.state.entries = Object.fromEntries(entries);
 }

@@ -1,18 +1,18 @@
-import { attributesChanged } from './attributes.ts';
+import { competes, inOrder } from './arbitration.ts';
 import { bucketOf } from './bucket.ts';
 import { decideExit, decideUnevaluated } from './decisions.ts';
-import type { Turn } from './draft.ts';
-import type { Event, Scalar } from './event.ts';
-import { setAttributes } from './facts.ts';
+import type { Going, Turn } from './draft.ts';
+import type { Event } from './event.ts';
 import { cancelOf, decide } from './gate.ts';
 import { firstBetween, isBehind, type Moment } from './moments.ts';
-import { followZone } from './follow-zone.ts';
 import type { WaitUse } from './program-index.ts';
 import { EvaluationError } from './program.ts';
-import type { BranchStep, Journey, JourneyStep, Scope, SplitStep, UpdateStep, WaitStep } from './program.ts';
-import { zoneOf } from './reach.ts';
+import type { BranchStep, Journey, JourneyStep, SendStep, SplitStep, WaitStep } from './program.ts';
+import { activeUntil, zoneOf } from './reach.ts';
 import type { Match } from './state.ts';
 import { momentsOf } from './trackers.ts';
+import { update } from './updates.ts';
+import { waitStepOf } from './wait-step.ts';
 import { nextInstantOf } from './zone.ts';
 
 /**
@@ -25,9 +25,6 @@ import { nextInstantOf } from './zone.ts';
  * - Steps lie ahead of the ones that lead to them, so a run comes to an end.
  */
 
-/** Of a text that an update sets, in characters: what adds to a text again and again must not fill the row. */
-export const MAX_ATTRIBUTE_LENGTH = 1_024;
-
 /**
  * Begins a run: its pattern has come true at `match.dueMs`. `event` is the one that it came true with, where there is one; `since` the last of several that it is made of.
  * What came behind counts for its waits, though it may have reached us before.
@@ -36,30 +33,30 @@ export function begin(turn: Turn, match: Match, journey: Journey, event: Event |
   // A number that was forgotten and is reached again, say: the run that it has is on its way.
   const isRunning = ({ wait, occurrence, journey: name }: Match): boolean =>
     wait !== null && name === journey.name && occurrence === match.occurrence;
-  if (turn.state.matches.some(isRunning)) return;
-  goOn(turn, { run: match, journey, event, doneMs: match.dueMs, since: since ?? startOf(match.dueMs) }, 0);
+  if (turn.state.matches.some(isRunning) || turn.candidates?.some(({ going }) => going.run === match) === true) return;
+  goOn(turn, { run: match, journey, event, doneMs: match.dueMs, since: since ?? startOf(match.dueMs), entered: false }, 0);
 }
 
-/** The time of a wait is over. */
+/** The time of a wait is over; or that for which a message was held back. */
 export function waited(turn: Turn, run: Match, journey: Journey): void {
-  const step = stepOf(run, journey);
-  if (step === null) {
-    decideExit(turn, run, run.wait!.step, 'step_removed', `the journey has no wait \`${run.wait!.step}\` any more`);
-    return;
-  }
-  goOn(turn, { run, journey, event: null, doneMs: run.dueMs, since: startOf(run.dueMs) }, step.next);
+  const { step: name, sinceMs, entered } = run.wait!;
+  const step = waitStepOf(run, journey);
+  const held = journey.steps.findIndex((other) => other.kind === 'send' && other.name === name);
+  if (step !== null) goOn(turn, { run, journey, event: null, doneMs: run.dueMs, since: startOf(run.dueMs), entered }, step.next);
+  else if (held >= 0) goOn(turn, { run, journey, event: null, doneMs: sinceMs, since: startOf(sinceMs), entered }, held);
+  else decideExit(turn, run, name, 'step_removed', `the journey has no step \`${name}\` any more at which a run can stand`);
 }
 
 /** An event that may end a wait, after its moment is remembered. */
 export function awaited(turn: Turn, event: Event, { journey, trackerId }: WaitUse): void {
   for (const run of turn.state.matches) {
     if (run.journey !== journey.name || run.wait === null || !turn.state.matches.includes(run)) continue;
-    const step = stepOf(run, journey);
+    const step = waitStepOf(run, journey);
     if (step?.until.some((until) => until.trackerId === trackerId) !== true) continue;
     const end = endOf(turn, run, step);
     if (end === undefined) continue;
     turn.state.matches = turn.state.matches.filter((other) => other !== run);
-    goOn(turn, { run, journey, event, doneMs: turn.nowMs, since: end.moment }, end.next);
+    goOn(turn, { run, journey, event, doneMs: turn.nowMs, since: end.moment, entered: run.wait.entered }, end.next);
   }
 }
 
@@ -76,25 +73,30 @@ function startOf(atMs: number): Moment {
   return { atMs, offset: -1 };
 }
 
-/** A run on its way: from when on a wait counts, and behind which moment it looks for events. */
-interface Going {
-  readonly run: Match;
-  readonly journey: Journey;
-  readonly event: Event | null;
-  readonly doneMs: number;
-  readonly since: Moment;
+/** The messages that this moment has brought to the user and that stand back for each other (`arbitration.ts`): in their order, and then on with their runs. */
+export function arbitrate(turn: Turn): void {
+  while (turn.candidates !== null) {
+    const candidates = inOrder(turn, turn.candidates);
+    turn.candidates = null;
+    for (const { going, at } of candidates) goOn(turn, going, at, true);
+  }
 }
 
-function goOn(turn: Turn, from: Going, at: number | null): void {
+/** `isTurn`: the step at `at` has waited for the others of this moment. */
+function goOn(turn: Turn, from: Going, at: number | null, isTurn = false): void {
   const { run, journey, event } = from;
-  let { doneMs, since } = from;
-  let entered = run.wait?.entered ?? false;
-  const version = run.wait?.version ?? turn.program.version;
+  let { doneMs, since, entered } = from;
   let next = at;
   while (next !== null) {
     const step: JourneyStep = journey.steps[next]!;
     switch (step.kind) {
       case 'send': {
+        const going = { run, journey, event, doneMs, since, entered };
+        if (holdsBack(turn, going, step)) return;
+        if (competes(turn, journey, step) && !(isTurn && next === at)) {
+          (turn.candidates ??= []).push({ going, at: next });
+          return;
+        }
         // The message is due when the step before was done.
         const passage = decide(turn, { ...run, dueMs: doneMs }, journey, step, event, entered);
         if (passage === 'ended') return;
@@ -107,8 +109,8 @@ function goOn(turn: Turn, from: Going, at: number | null): void {
       case 'wait': {
         const overMs = doneMs + step.forMs;
         const dueMs = step.atMinutes === null ? overMs : nextInstantOf(zoneOf(turn.state, turn.program), overMs, step.atMinutes);
-        const { atMs: sinceMs, offset: sinceOffset } = step.fromTrigger ? startOf(run.trigger.occurredAtMs) : since;
-        const end = enterWait(turn, { ...run, dueMs, wait: { step: step.name, sinceMs, sinceOffset, entered, version } }, journey, step);
+        const from = step.fromTrigger ? startOf(run.trigger.occurredAtMs) : since;
+        const end = enterWait(turn, standing(turn, run, { step: step.name, since: from, dueMs, entered }), journey, step);
         if (end === null) return;
         doneMs = turn.nowMs;
         since = end.moment;
@@ -122,6 +124,8 @@ function goOn(turn: Turn, from: Going, at: number | null): void {
         next = armOf(turn, step);
         break;
       case 'update':
+        // A run whose goal is reached sets nothing any more.
+        if (exits(turn, run, journey, step.name)) return;
         // In the shadow it changes nothing that others see.
         if (!journey.shadow) update(turn, run, step, event);
         next = step.next;
@@ -133,18 +137,47 @@ function goOn(turn: Turn, from: Going, at: number | null): void {
   }
 }
 
+/** A run that stands at a step. */
+function standing(
+  turn: Turn,
+  run: Match,
+  at: { readonly step: string; readonly since: Moment; readonly dueMs: number; readonly entered: boolean },
+): Match {
+  const { step, since, dueMs, entered } = at;
+  const version = run.wait?.version ?? turn.program.version;
+  return { ...run, dueMs, wait: { step, sinceMs: since.atMs, sinceOffset: since.offset, entered, version } };
+}
+
+/**
+ * Where a message waits until the user has left the app, the run stands at its step: it looks again when the user has been away for long enough, at the latest when it has waited for as
+ * long as it may. The wait's `sinceMs` is when the message was due.
+ */
+function holdsBack(turn: Turn, { run, journey, doneMs, entered }: Going, { name, whileActive }: SendStep): boolean {
+  if (whileActive?.kind !== 'hold') return false;
+  const activeUntilMs = activeUntil(turn);
+  const dueMs = Math.min(activeUntilMs, doneMs + whileActive.atMostMs);
+  if (dueMs <= turn.nowMs) return false;
+  if (!exits(turn, run, journey, name)) stand(turn, standing(turn, run, { step: name, since: startOf(doneMs), dueMs, entered }), journey);
+  return true;
+}
+
 /** Waits, or ends for a reason that is in the log already: null. Or finds that what it would wait for has come. */
 function enterWait(turn: Turn, run: Match, journey: Journey, step: WaitStep): End | null {
   if (exits(turn, run, journey, step.name)) return null;
   const end = endOf(turn, run, step);
   if (end !== undefined) return end;
+  stand(turn, run, journey);
+  return null;
+}
+
+/** Of one journey only so many may wait: the oldest goes. */
+function stand(turn: Turn, run: Match, journey: Journey): void {
   const { matches } = turn.state;
   const { matchesPerJourney } = turn.program.limits;
   const mine = matches.filter((other) => other.journey === journey.name);
   const dropped = mine.length < matchesPerJourney ? undefined : mine[0];
   turn.state.matches = [...matches.filter((other) => other !== dropped), run];
   if (dropped !== undefined) decideUnevaluated(turn, dropped, journey, `more than ${matchesPerJourney} of this journey wait`, 'limit');
-  return null;
 }
 
 function exits(turn: Turn, run: Match, journey: Journey, step: string): boolean {
@@ -175,12 +208,6 @@ function endOf(turn: Turn, run: Match, step: WaitStep): End | undefined {
   return end;
 }
 
-/** The wait where the run stands, or the one that an edit has put in its place. */
-function stepOf({ wait }: Match, journey: Journey): WaitStep | null {
-  const name = journey.moved.get(wait!.step) ?? wait!.step;
-  return journey.steps.find((step): step is WaitStep => step.kind === 'wait' && step.name === name) ?? null;
-}
-
 function branch(turn: Turn, run: Match, step: BranchStep, event: Event | null): number | null {
   const scope = { event, trigger: run.trigger, state: turn.state, nowMs: turn.nowMs };
   for (const { when, next } of step.cases) {
@@ -196,35 +223,4 @@ function branch(turn: Turn, run: Match, step: BranchStep, event: Event | null): 
 function armOf({ state }: Turn, { salt, arms }: SplitStep): number | null {
   const bucket = bucketOf(salt, state.userId);
   return (arms.find(({ upTo }) => bucket < upTo) ?? arms.at(-1)!).next;
-}
-
-function update(turn: Turn, run: Match, step: UpdateStep, event: Event | null): void {
-  const { profile: before } = turn.state;
-  const scope = { event, trigger: run.trigger, state: turn.state, nowMs: turn.nowMs };
-  const values: Record<string, Scalar> = {};
-  let room = turn.program.limits.profileAttributes - Object.keys(before).length;
-  for (const [name, valueOf] of step.set) {
-    const value = valueIn(scope, valueOf);
-    // Nothing that a journey does may lose the event that it came from.
-    if (value === undefined || (!Object.hasOwn(before, name) && value !== null && room-- <= 0)) continue;
-    values[name] = value;
-  }
-  setAttributes(turn, values);
-  followZone(turn, { devices: turn.state.devices, profile: before });
-  // Not the event that the run came from: other journeys, and other steps, may change the same attribute.
-  const eventId = `${run.journey}/${run.occurrence}/${step.name}`;
-  const { topic, partition, offset } = event ?? run.trigger;
-  attributesChanged(turn, before, { ...run.trigger, topic, partition, offset, eventId, occurredAtMs: turn.nowMs }, false);
-}
-
-/** undefined where it cannot be computed, or is nothing that a row should keep. */
-function valueIn(scope: Scope, valueOf: (scope: Scope) => Scalar): Scalar | undefined {
-  try {
-    const value = valueOf(scope);
-    if (typeof value === 'number' && !Number.isFinite(value)) return undefined;
-    return typeof value === 'string' && value.length > MAX_ATTRIBUTE_LENGTH ? undefined : value;
-  } catch (error) {
-    if (error instanceof EvaluationError) return undefined;
-    throw error;
-  }
 }

@@ -27,7 +27,7 @@ export interface UserState {
   readonly matches: readonly Match[];
   /** What was sent (or reserved), newest last: caps, dedup, revocations. */
   readonly ledger: readonly LedgerEntry[];
-  /** Journey, or `journey/key` -> when it was last entered (re-entry). */
+  /** Journey, or `journey/key` -> when it was last entered (re-entry), or in which session. */
   readonly entries: Readonly<Record<string, number>>;
   /** When to look for what has expired in a user who never returns; null where nothing expires. */
   readonly tidyAtMs: number | null;

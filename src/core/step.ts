@@ -11,7 +11,7 @@ import { indexProgram, SESSION_STARTED } from './program-index.ts';
 import type { Program } from './program.ts';
 import { completed } from './sequence-matches.ts';
 import { checkReserved, isReserved, textOf } from './reserved.ts';
-import { awaited, exited } from './runs.ts';
+import { arbitrate, awaited, exited } from './runs.ts';
 import { onSessionTimer, recordActivity } from './sessions.ts';
 import type { Lifetime, Match, SessionWindow, Timer, UserState } from './state.ts';
 import { count } from './tallies.ts';
@@ -28,7 +28,7 @@ export { isEmpty } from './tidy.ts';
  * byte, however records are batched. A step that throws has changed nothing: the state that went in is still whole.
  *
  * An event is worked through in this order, and each part sees what the parts before have made of it:
- *   ring of ids -> reserved facts -> attributes -> session -> lifetime -> tallies -> trackers (negate, cancel) -> runs exit -> waits end -> sequences complete -> silences end -> journeys start
+ *   ring of ids -> reserved facts -> attributes -> session -> lifetime -> tallies -> trackers (negate, cancel) -> runs exit -> waits end -> sequences complete -> silences end -> journeys start -> messages of journeys with a priority
  */
 
 export function emptyState(userId: string): UserState {
@@ -132,16 +132,29 @@ export function onTimer(state: UserState, timer: Timer, nowMs: number, program: 
       if (due.length === 0) return { state, effects: NO_EFFECTS };
       const turn = turnOf(state, nowMs, program);
       for (const match of due) matured(turn, match);
+      if (due.some(hasPriority(turn))) rest(turn, timer.dueMs);
       return finished(turn);
     }
   }
 }
 
+function hasPriority({ index }: Turn): (match: Match) => boolean {
+  return ({ journey }) => (index.journeys.get(journey)?.priority ?? null) !== null;
+}
+
+/** Whatever else of journeys with a priority is due to the user at that millisecond, also by the end of a session: their messages stand back for each other. */
+function rest(turn: Turn, dueMs: number): void {
+  if (turn.state.session?.closeTimerMs === dueMs) onSessionTimer(turn);
+  for (const match of turn.state.matches)
+    if (match.dueMs === dueMs && hasPriority(turn)(match) && turn.state.matches.includes(match)) matured(turn, match);
+}
+
 function turnOf(state: UserState, nowMs: number, program: Program): Turn {
-  return { state: { ...state }, nowMs, program, index: indexProgram(program), grown: null, effects: null };
+  return { state: { ...state }, nowMs, program, index: indexProgram(program), grown: null, candidates: null, winner: null, effects: null };
 }
 
 function finished(turn: Turn): Step {
+  arbitrate(turn);
   armTidy(turn);
   return { state: turn.state, effects: turn.effects ?? NO_EFFECTS };
 }

@@ -125,6 +125,32 @@ export const everything: Program = programOf({
       send: { class: 'marketing', category: 'offers' },
     }),
     journeyOf({
+      name: 'arrived',
+      key: byCart,
+      pattern: { kind: 'item', on: { type: 'shipped', where: null }, trackerId: 'carts', withoutId: 'buys', times: 2, withinMs: 12 * HOUR },
+      cancelOn: [{ trackerId: 'any', label: 'came back', goal: true }],
+      priority: 5,
+      steps: [
+        sendOf({ class: 'marketing', category: 'offers', whileActive: { kind: 'hold', atMostMs: HOUR }, next: 1 }),
+        sendOf({ name: 'b' }),
+      ],
+    }),
+    journeyOf({
+      name: 'again',
+      pattern: { kind: 'inactive', since: { type: 'view', where: null }, forMs: 30 * MINUTE },
+      reentry: { kind: 'session' },
+      priority: 7,
+      send: { class: 'marketing', category: 'offers', whileActive: { kind: 'instead', channels: ['log'] }, channels: ['fcm'] },
+    }),
+    journeyOf({
+      name: 'over',
+      pattern: { kind: 'session_ended', where: null, delayMs: 0 },
+      key: null,
+      reentry: { kind: 'session' },
+      priority: 9,
+      send: { class: 'marketing', category: 'offers', whileActive: { kind: 'drop' } },
+    }),
+    journeyOf({
       name: 'thanks',
       pattern: { kind: 'event', on: { type: 'buy', where: ({ event }) => event?.properties['price'] !== 1 } },
       capture: ['price'],

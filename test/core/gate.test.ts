@@ -201,6 +201,28 @@ describe('the gate', () => {
     expect(log.outcomes).toEqual(['j e sent', 'j e duplicate']);
   });
 
+  it('enters a journey once in each session, also where what came of it was decided after its end', () => {
+    const pattern = { kind: 'event', on: { type: 'a', where: null } } as const;
+    const late = { kind: 'inactive', since: { type: 'b', where: null }, forMs: 2 * HOUR } as const;
+    const log = new UserLog(
+      programOf({
+        journeys: [
+          journeyOf({ name: 'j', pattern, reentry: { kind: 'session' } }),
+          journeyOf({ name: 'late', pattern: late, reentry: { kind: 'session' } }),
+        ],
+      }),
+    );
+    for (const at of [0, MINUTE, 20 * MINUTE, 2 * HOUR, 2 * HOUR + MINUTE]) log.event('a', at);
+    expect(log.decisions.map(({ reason }) => reason)).toEqual(['sent', 'reentry', 'reentry', 'sent', 'reentry']);
+    log.event('b', 10 * HOUR);
+    log.tick(12 * HOUR);
+    log.event('b', 20 * HOUR);
+    log.tick(22 * HOUR);
+    expect(log.decisions.slice(5).map(({ journey, reason }) => `${journey} ${reason}`)).toEqual(['late sent', 'late sent']);
+    log.tick(10 * DAY);
+    expect(log.state.entries).toEqual({});
+  });
+
   it('enters a journey once, or once per interval, or per key', () => {
     const key: Journey['key'] = (event) => event.properties['k'] as string | null;
     const reasons = (parts: Parts): (string | undefined)[] => {

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { BUCKETS, bucketOf } from '../../src/core/bucket.ts';
 import { EvaluationError, type Journey, type JourneyStep, type Program, type WaitStep } from '../../src/core/program.ts';
 import type { Event } from '../../src/core/event.ts';
-import { MAX_ATTRIBUTE_LENGTH } from '../../src/core/runs.ts';
+import { MAX_ATTRIBUTE_LENGTH } from '../../src/core/updates.ts';
 import { DAY, HOUR, MINUTE, UserLog, journeyOf, programOf, sendOf, trackerOf } from './support.ts';
 
 function waitOf(name: string, forMs: number, parts: Partial<WaitStep> = {}): WaitStep {
@@ -36,6 +36,36 @@ const stepsOf = (log: UserLog): string[] =>
 const waitsOf = (log: UserLog): string[] => log.state.matches.map(({ wait }) => wait?.step ?? '');
 
 describe('a run', () => {
+  it('whose goal is reached already sets no attributes', () => {
+    const cancelOn = [{ trackerId: 'x', label: 'bought', goal: true }];
+    const update = { kind: 'update', name: 'mark', set: new Map([['stage', () => 'nudged']]), next: null } as const;
+    const silence = { kind: 'inactive', since: { type: 'a', where: null }, forMs: HOUR } as const;
+    const log = new UserLog(
+      journeys(
+        [update],
+        { cancelOn, pattern: silence },
+        { eventTypes: new Map(['a', 'x'].map((type) => [type, { type, activity: type === 'a' }])) },
+      ),
+    );
+    log.event('a', 0);
+    log.event('x', MINUTE);
+    log.tick(HOUR);
+    expect(log.decisions.map(({ outcome, reason, step }) => [outcome, reason, step])).toEqual([['exited', 'goal', 'mark']]);
+    expect(log.state.profile).toEqual({});
+  });
+
+  it('that waits for a local time waits for that of the zone where the user has gone', () => {
+    const nine = waitOf('w', 0, { atMinutes: 9 * 60, next: 1 });
+    const log = new UserLog(journeys([nine, sendOf()], {}, { timeZone: 'Europe/Berlin' }));
+    const at = (iso: string): number => Date.parse(iso) - log.startMs;
+    log.event('a', at('2025-07-01T10:00:00Z'));
+    log.event('$profile', at('2025-07-01T12:00:00Z'), { properties: { zone: 'America/New_York' } });
+    expect(log.state.matches.map(({ dueMs }) => new Date(dueMs).toISOString())).toEqual(['2025-07-02T13:00:00.000Z']);
+    // Where it has passed there, it keeps its time.
+    log.event('$profile', at('2025-07-02T12:00:00Z'), { properties: { zone: 'Asia/Tokyo' } });
+    expect(log.state.matches.map(({ dueMs }) => new Date(dueMs).toISOString())).toEqual(['2025-07-02T13:00:00.000Z']);
+  });
+
   it('goes from message to message, each wait counting from when the one before was decided', () => {
     const log = new UserLog(
       journeys([sendOf({ name: 'first', next: 1 }), waitOf('w', DAY, { next: 2 }), sendOf({ name: 'second', next: null })]),

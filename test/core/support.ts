@@ -1,5 +1,5 @@
 import type { Event, Properties } from '../../src/core/event.ts';
-import type { Decision, Revocation, SendCommand } from '../../src/core/output.ts';
+import type { Decision, Interest, Revocation, SendCommand } from '../../src/core/output.ts';
 import type { EventType, Journey, Limits, MessageClass, Program, SendStep, Tracker } from '../../src/core/program.ts';
 import type { Timer, UserState } from '../../src/core/state.ts';
 import { emptyState, onEvent, onTimer, type Step } from '../../src/core/step.ts';
@@ -35,6 +35,7 @@ export function programOf(
     version: 0,
     app: 'lull',
     sessionGapMs: 30 * MINUTE,
+    activeMs: 2 * MINUTE,
     maxEventAgeMs: DAY,
     timeZone: 'UTC',
     eventTypes: new Map<string, EventType>([
@@ -71,6 +72,7 @@ export function journeyOf(parts: Pick<Journey, 'name' | 'pattern'> & Partial<Jou
     expiresAfterMs: null,
     audience: null,
     reentry: { kind: 'always' },
+    priority: null,
     shadow: false,
     moved: new Map(),
     steps: [sendOf(send)],
@@ -89,6 +91,7 @@ export function sendOf(parts: Partial<SendStep> = {}): SendStep {
     collapseKey: null,
     render: null,
     data: () => ({}),
+    whileActive: null,
     next: null,
     ...parts,
   };
@@ -115,6 +118,8 @@ export class UserLog {
   readonly decisions: Decision[] = [];
   readonly commands: SendCommand[] = [];
   readonly revocations: Revocation[] = [];
+  readonly interests: Interest[] = [];
+  readonly startMs = START;
   lateSuppressions = 0;
   duplicates = 0;
   fired = 0;
@@ -183,6 +188,7 @@ export class UserLog {
     this.decisions.push(...step.effects.decisions);
     this.commands.push(...step.effects.commands);
     this.revocations.push(...step.effects.revocations);
+    this.interests.push(...step.effects.interests);
     this.lateSuppressions += step.effects.lateSuppressions;
     if (step.effects.duplicate) this.duplicates++;
     return step;

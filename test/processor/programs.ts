@@ -10,6 +10,7 @@ function journey(name: string, pattern: Journey['pattern'], more: Partial<Journe
   return {
     ...{ name, pattern, key: null, capture: [], captureSession: true, cancelOn: [], expiresAfterMs: null, audience: null },
     reentry: { kind: 'always' },
+    priority: null,
     shadow: false,
     moved: new Map(),
     steps: [
@@ -17,6 +18,7 @@ function journey(name: string, pattern: Journey['pattern'], more: Partial<Journe
         ...{ kind: 'send', name: 'remind', channels: ['push'], class: 'marketing', category: null, ttlMs: 60 * MINUTE, collapseKey: null },
         render: () => ({ title: name, body: 'hello', url: null, image: null }),
         data: () => ({}),
+        whileActive: null,
         next: null,
       },
     ],
@@ -51,6 +53,7 @@ export function shopProgram(overrides: Partial<Program> = {}): Program {
       version: 0,
       app: 'test',
       sessionGapMs: 30 * MINUTE,
+      activeMs: 2 * MINUTE,
       maxEventAgeMs: 24 * 60 * MINUTE,
       sums: [],
       trackers,

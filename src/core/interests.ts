@@ -1,0 +1,69 @@
+import { effectsOf } from './draft.ts';
+import type { Turn } from './draft.ts';
+import { own } from './own.ts';
+import { isBehind, latestMoment, momentAt, momentCount, NO_MOMENTS, type Moment, type Moments } from './moments.ts';
+import type { TrackerIndex } from './program-index.ts';
+import type { ItemPattern } from './program.ts';
+import type { UserState } from './state.ts';
+
+/**
+ * Interest in items: moments of a tracker that is kept per item. Whoever keeps the items is told who is interested in which, so that a change reaches no more people than it has to; whether
+ * it concerns somebody is decided here, of the user's own log, when the change has come.
+ *
+ * What is told of is rounded up to a sixteenth of the time for which interest lasts: who looks at the same thing all day says so once.
+ */
+const GRAINS = 16;
+
+type Trackers = UserState['trackers'];
+
+/** Was the user interested when the change happened? */
+export function isInterested({ state }: Turn, pattern: ItemPattern, item: string, change: Moment): boolean {
+  const moments = momentsIn(state.trackers, pattern.trackerId, item);
+  const fromMs = change.atMs - pattern.withinMs;
+  let last: Moment | undefined;
+  let count = 0;
+  for (let i = 0; i < momentCount(moments); i++) {
+    const moment = momentAt(moments, i);
+    if (moment.atMs <= fromMs || !isBehind(change, moment)) continue;
+    last = moment;
+    count++;
+  }
+  if (last === undefined || count < pattern.times) return false;
+  const ends = pattern.withoutId === null ? NO_MOMENTS : momentsIn(state.trackers, pattern.withoutId, item);
+  for (let i = 0; i < momentCount(ends); i++) {
+    const end = momentAt(ends, i);
+    if (isBehind(end, last) && isBehind(change, end)) return false;
+  }
+  return true;
+}
+
+/** A moment of interest, or of its end, is remembered: says so where it changes until when the user is to be told. `before`: as the trackers were without it. */
+export function interestChanged(turn: Turn, { changes }: TrackerIndex, item: string, before: Trackers): void {
+  for (const change of changes) {
+    const patterns = turn.index.changes.get(change)!;
+    const untilMs = untilOf(patterns, turn.state.trackers, item);
+    if (untilMs === untilOf(patterns, before, item)) continue;
+    effectsOf(turn).interests.push({ itemId: item, change, userId: turn.state.userId, untilMs });
+  }
+}
+
+/** Until when somebody with these moments is interested, by any of the patterns; 0 = not. */
+function untilOf(patterns: readonly ItemPattern[], trackers: Trackers, item: string): number {
+  let untilMs = 0;
+  for (const { trackerId, withoutId, times, withinMs } of patterns) {
+    const moments = momentsIn(trackers, trackerId, item);
+    if (momentCount(moments) < times) continue;
+    const ends = withoutId === null ? NO_MOMENTS : momentsIn(trackers, withoutId, item);
+    if (ends.length > 0 && isBehind(latestMoment(ends), latestMoment(moments))) continue;
+    // From then on one of them is too old, and too few are left.
+    const endMs = momentAt(moments, momentCount(moments) - times).atMs + withinMs;
+    const grainMs = Math.max(1, Math.ceil(withinMs / GRAINS));
+    untilMs = Math.max(untilMs, grainMs * Math.ceil(endMs / grainMs));
+  }
+  return untilMs;
+}
+
+function momentsIn(trackers: Trackers, trackerId: string, item: string): Moments {
+  const lists = own(trackers, trackerId);
+  return (lists === undefined ? undefined : own(lists, item)) ?? NO_MOMENTS;
+}

@@ -92,7 +92,7 @@ function usesOf(journey: Journey): readonly string[] {
   const ofPattern =
     pattern.kind === 'sequence'
       ? [...pattern.links.flatMap(({ trackerId, withoutId }) => [trackerId, withoutId]), pattern.withoutId]
-      : pattern.kind === 'count'
+      : pattern.kind === 'count' || pattern.kind === 'item'
         ? [pattern.trackerId, pattern.withoutId]
         : [];
   const untils = steps.flatMap((step) => (step.kind === 'wait' ? step.until.map(({ trackerId }) => trackerId) : []));
@@ -157,6 +157,7 @@ function waitOf({ sessionGapMs }: Program, { pattern }: Journey): number | null 
     case 'count':
     case 'milestone':
     case 'attribute':
+    case 'item':
       return 0;
   }
 }

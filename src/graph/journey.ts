@@ -55,7 +55,13 @@ export function chartOf(journey: JourneyFile, templates: readonly TemplateFile[]
 function sendNode(step: SendForm, titles: ReadonlyMap<string, string>, draw: Draw): ChartNode {
   const title = step.template === undefined ? undefined : titles.get(step.template);
   const text = title === undefined ? (step.template ?? 'data only') : `“${title}”`;
-  return draw('send', step.send, text, [`${step.channels.join(', else ')} · ${step.category ?? step.class}`]);
+  const active = step.while_active === undefined ? [] : [`in the app: ${activeWords(step.while_active)}`];
+  return draw('send', step.send, text, [`${step.channels.join(', else ')} · ${step.category ?? step.class}`, ...active]);
+}
+
+function activeWords(form: NonNullable<SendForm['while_active']>): string {
+  if (form === 'drop') return 'not sent';
+  return 'hold' in form ? `waits until they have left, up to ${form.hold}` : form.channels.join(', else ');
 }
 
 function waitNode(step: WaitForm, draw: Draw): ChartNode {
@@ -95,13 +101,14 @@ const NOT_LIVE: Readonly<Record<Exclude<NonNullable<JourneyFile['mode']>, 'live'
   shadow: 'in the shadow, decides and sends nothing',
 };
 
-function factsOf({ goal, cancel_on: cancel, audience, reentry, expires, key, mode = 'live' }: JourneyFile): Fact[] {
+function factsOf({ goal, cancel_on: cancel, audience, reentry, expires, priority, key, mode = 'live' }: JourneyFile): Fact[] {
   const facts: (Fact | null)[] = [
     mode === 'live' ? null : { label: 'Not live', text: NOT_LIVE[mode] },
     goal === undefined ? null : { label: 'Goal, ends it at once', text: matcherWords(goal) },
     cancel === undefined ? null : { label: 'Stops it at once', text: matcherWords(cancel) },
     audience === undefined ? null : { label: 'Only for', text: conditionWords(audience) },
     { label: 'How often', text: oftenWords(reentry, key) },
+    priority === undefined ? null : { label: 'Priority', text: `${priority}: of one moment only the highest is sent` },
     expires === undefined ? null : { label: 'Too late', text: `more than ${expires} behind its moment` },
   ];
   return facts.filter((fact) => fact !== null);
@@ -109,6 +116,7 @@ function factsOf({ goal, cancel_on: cancel, audience, reentry, expires, key, mod
 
 function oftenWords(reentry = 'always', key: string | undefined): string {
   if (reentry === 'always') return 'every time';
+  if (reentry === 'once per session') return `${reentry}${key === undefined ? '' : ` and ${key}`}`;
   if (reentry === 'once') return `once per ${key ?? 'user'}`;
   return `at most once ${reentry}${key === undefined ? '' : ` per ${key}`}`;
 }

@@ -44,6 +44,8 @@ const PATTERNS: { readonly [K in PatternKind]: (form: PatternForm<K>, on: OnForm
     return `${offset}${of}${clock(at)}`;
   },
   anniversary: ({ of, at }) => `every year on ${of}${clock(at)}`,
+  item: ({ change, where, interest: { of, times = 1, within, without } }) =>
+    `${eventName(change)}${when(where)}, after ${times === 1 ? '' : `${times} × `}${matcherWords(of)} within ${within}${without === undefined ? '' : `, and ${none(without)} since`}`,
   session_started: (form) => `a session starts${ofSession(form?.where)}`,
   session_ended: (form) =>
     `${form?.delay === undefined ? 'a session has ended' : `${form.delay} after the end of a session`}${ofSession(form?.where)}`,

@@ -6,7 +6,20 @@ import type { Expected, ExpectedForm, Scenario, ScenarioForm, SentForm } from '.
 
 /** Reasons that the gate and the patterns give; a misspelt one would never come. */
 const REASONS: readonly string[] = [
-  ...['goal', 'suppressed', 'expired', 'audience', 'consent', 'permission', 'no_device', 'duplicate', 'reentry', 'cap'],
+  ...[
+    'goal',
+    'suppressed',
+    'expired',
+    'audience',
+    'consent',
+    'permission',
+    'no_device',
+    'active',
+    'duplicate',
+    'reentry',
+    'cap',
+    'priority',
+  ],
   ...['condition_error', 'render_error', 'limit', 'shadow', 'exit', 'step_removed'],
 ];
 

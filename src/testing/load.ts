@@ -10,8 +10,12 @@ import type { Path, Source } from '../topology/source.ts';
 import { didYouMean } from '../topology/suggest.ts';
 import { readExpected } from './expectations.ts';
 import { factEvents } from './facts.ts';
-import type { FactsForm, Scenario, ScenarioForm, ScenariosFile, TimelineStep } from './scenario.ts';
+import type { EntryForm, FactsForm, Scenario, ScenarioForm, ScenariosFile, TimelineStep } from './scenario.ts';
 import type { AppendedEvent } from './simulation.ts';
+
+/** Fields of an entry beside an event, and beside an event or an item's change. */
+const OF_EVENTS = ['sent', 'imported'] as const;
+const OF_BOTH = ['with', 'occurred', 'id'] as const;
 
 /** A Monday morning, far from any change of clocks. */
 const START = '2025-06-02T09:00:00Z';
@@ -100,7 +104,7 @@ class ScenarioReader {
 
   #entry(i: number, atMs: number, path: Path): TimelineStep[] {
     const entry = this.#form.timeline[i]!;
-    const kinds = (['event', 'profile', 'devices', 'consent', 'tick', 'down_for', 'waiting', ...ANSWERS] as const).filter(
+    const kinds = (['event', 'item', 'profile', 'devices', 'consent', 'tick', 'down_for', 'waiting', ...ANSWERS] as const).filter(
       (kind) => entry[kind] !== undefined,
     );
     const kind = kinds[0];
@@ -109,17 +113,17 @@ class ScenarioReader {
       this.issue(
         path,
         what,
-        `one of event, profile, devices, consent, ${ANSWERS.join(', ')}, tick, down_for, waiting; each has its own entry`,
+        `one of event, item, profile, devices, consent, ${ANSWERS.join(', ')}, tick, down_for, waiting; each has its own entry`,
       );
       return [];
     }
-    if (kind !== 'event') {
-      for (const only of ['with', 'occurred', 'sent', 'id', 'imported'] as const)
-        if (entry[only] !== undefined) this.issue([...path, only], `\`${only}\` belongs to an event`);
-    }
+    const foreign = kind === 'event' ? [] : kind === 'item' ? OF_EVENTS : [...OF_EVENTS, ...OF_BOTH];
+    for (const only of foreign) if (entry[only] !== undefined) this.issue([...path, only], `\`${only}\` belongs to an event`);
     switch (kind) {
       case 'event':
         return this.#event(i, atMs, path);
+      case 'item':
+        return this.#change(i, atMs, path);
       case 'delivered':
       case 'opened':
       case 'clicked':
@@ -150,20 +154,46 @@ class ScenarioReader {
   #event(i: number, atMs: number, path: Path): TimelineStep[] {
     const entry = this.#form.timeline[i]!;
     const type = entry.event!;
-    const given = { ...this.#file.defaults?.events?.[type], ...entry.with };
-    const properties = this.#times(given, this.#topology.catalogue.get(type)?.properties);
-    const event: AppendedEvent = {
+    const event = this.#happening(entry, type, atMs);
+    if (isReserved(type)) this.#checkReserved(event, [...path, 'event']);
+    else this.#checkProperties(type, entry, [...path, 'event'], path);
+    if (this.#topology.catalogue.get(type)?.item !== undefined)
+      this.issue([...path, 'event'], `\`${type}\` is a change of an item`, `write \`item: ${type}\`: it reaches those who are interested`);
+    return [{ kind: 'append', atMs, event, place: this.#source.at(path) }];
+  }
+
+  #change(i: number, atMs: number, path: Path): TimelineStep[] {
+    const entry = this.#form.timeline[i]!;
+    const type = entry.item!;
+    const event = this.#happening(entry, type, atMs);
+    this.#checkProperties(type, entry, [...path, 'item'], path);
+    const known = this.#topology.catalogue.get(type);
+    const itemId = known?.item === undefined ? null : event.properties[known.item];
+    if (known !== undefined && known.item === undefined)
+      this.issue(
+        [...path, 'item'],
+        `\`${type}\` is no change of an item`,
+        `write \`event: ${type}\`, or give it an \`item\` in events.yaml`,
+      );
+    if (typeof itemId !== 'string') return [];
+    return [{ kind: 'change', atMs, itemId, event, place: this.#source.at(path) }];
+  }
+
+  #happening(entry: EntryForm, type: string, atMs: number): AppendedEvent {
+    return {
       eventId: entry.id ?? this.#nextId(type),
       userId: this.#userId,
       type,
       occurredAtMs: entry.occurred === undefined ? atMs : this.#time(entry.occurred),
       sentAtMs: entry.sent === undefined ? null : this.#time(entry.sent),
-      properties: withoutNulls(properties),
+      properties: withoutNulls(this.#properties(type, entry)),
       imported: entry.imported ?? false,
     };
-    if (isReserved(type)) this.#checkReserved(event, [...path, 'event']);
-    else this.#checkProperties(type, properties, path);
-    return [{ kind: 'append', atMs, event, place: this.#source.at(path) }];
+  }
+
+  #properties(type: string, entry: EntryForm): Properties {
+    const given = { ...this.#file.defaults?.events?.[type], ...entry.with };
+    return this.#times(given, this.#topology.catalogue.get(type)?.properties);
   }
 
   /** What the user does with the message that this step sent last. */
@@ -203,11 +233,12 @@ class ScenarioReader {
   }
 
   /** A scenario that feeds what the catalogue does not know would prove nothing. `null` leaves a property away on purpose. */
-  #checkProperties(type: string, properties: Properties, path: Path): void {
+  #checkProperties(type: string, entry: EntryForm, typePath: Path, path: Path): void {
+    const properties = this.#properties(type, entry);
     const catalogue: Catalogue = this.#topology.catalogue;
     const known = catalogue.get(type);
     if (known === undefined) {
-      this.issue([...path, 'event'], `there is no event \`${type}\` in events.yaml`, didYouMean(type, catalogue.keys(), 'events'));
+      this.issue(typePath, `there is no event \`${type}\` in events.yaml`, didYouMean(type, catalogue.keys(), 'events'));
       return;
     }
     for (const [name, value] of Object.entries(properties)) {

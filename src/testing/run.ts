@@ -25,6 +25,9 @@ export function runScenario(scenario: Scenario, program: Program): ScenarioResul
       case 'append':
         simulation.append(step.event, step.atMs);
         break;
+      case 'change':
+        simulation.change(step.itemId, step.event, step.atMs);
+        break;
       case 'answer': {
         // What is due in its very moment is decided behind it, as with any event.
         simulation.passTo(step.atMs - 1);

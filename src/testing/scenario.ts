@@ -20,6 +20,8 @@ export interface Scenario {
 
 export type TimelineStep =
   | { readonly kind: 'append'; readonly atMs: number; readonly event: AppendedEvent; readonly place: Place }
+  /** A change of an item, `event` as it reaches the user, if they are interested. */
+  | { readonly kind: 'change'; readonly atMs: number; readonly itemId: string; readonly event: AppendedEvent; readonly place: Place }
   /** A report of the device about the message that a step sent last. */
   | {
       readonly kind: 'answer';
@@ -102,6 +104,8 @@ export interface ScenarioForm {
 export interface EntryForm extends FactsForm {
   readonly at: string;
   readonly event?: string;
+  /** A change of an item. */
+  readonly item?: string;
   readonly with?: Properties;
   readonly occurred?: string;
   readonly sent?: string;

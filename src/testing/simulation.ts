@@ -39,6 +39,8 @@ export class Simulation {
   readonly #decisions: Decision[] = [];
   readonly #revocations: Revocation[] = [];
   readonly #waits = new Set<string>();
+  /** Until when who is interested in which item's changes: what the stage of items keeps. */
+  readonly #interests = new Map<string, number>();
   #lateSuppressions = 0;
   #duplicates = 0;
   #nowMs: number;
@@ -91,6 +93,15 @@ export class Simulation {
     const record: Event = { ...event, topic: TOPIC, partition: 0, offset: this.#offset++, appendedAtMs: atMs, traceParent: null };
     const { state, effects } = onEvent(this.stateOf(event.userId), record, this.#nowMs, this.#program);
     this.#keep(state, effects);
+  }
+
+  /** A change of an item: it is told to the event's user, if they are interested in it by then. Returns whether it was. */
+  change(itemId: string, event: AppendedEvent, atMs: number): boolean {
+    this.#tickTo(atMs - (this.#allowedLatenessMs ?? 0), false);
+    const untilMs = this.#interests.get(interestOf(itemId, event.type, event.userId)) ?? 0;
+    if (untilMs <= Math.min(event.occurredAtMs, atMs)) return false;
+    this.append(event, atMs);
+    return true;
   }
 
   /** Time passes, `atMs` included: whatever is due until then is decided. */
@@ -152,12 +163,17 @@ export class Simulation {
   #keep(state: UserState, effects: Effects): void {
     this.#users.set(state.userId, state);
     for (const { journey, wait } of state.matches) if (wait !== null) this.#waits.add(`${journey}/${wait.step}`);
+    for (const { itemId, change, userId, untilMs } of effects.interests) this.#interests.set(interestOf(itemId, change, userId), untilMs);
     this.#commands.push(...effects.commands);
     this.#decisions.push(...effects.decisions);
     this.#revocations.push(...effects.revocations);
     this.#lateSuppressions += effects.lateSuppressions;
     if (effects.duplicate) this.#duplicates++;
   }
+}
+
+function interestOf(itemId: string, change: string, userId: string): string {
+  return JSON.stringify([itemId, change, userId]);
 }
 
 interface Due {

@@ -57,7 +57,9 @@ export function readCatalogue(events: Loaded<EventsFile>): { catalogue: Catalogu
           ),
         );
     }
-    catalogue.set(type, { type, activity: form?.activity ?? true, properties });
+    const item = form?.item;
+    // An item's change is nothing that a person did.
+    catalogue.set(type, { type, activity: form?.activity ?? item === undefined, properties, ...(item === undefined ? {} : { item }) });
   }
   return { catalogue, issues };
 }

@@ -4,7 +4,7 @@ import { canonicalText, hashOf } from './canonical.ts';
 import { readCatalogue, readProfile, withSignals } from './catalogue.ts';
 import type { Catalogue, Properties } from './catalogue.ts';
 import { Expressions } from './cel.ts';
-import type { TopologyFile } from './files.ts';
+import type { SendForm, TopologyFile } from './files.ts';
 import { compareText, sortIssues } from './issue.ts';
 import type { Issue } from './issue.ts';
 import { compileJourney, duplicateNames } from './journeys.ts';
@@ -111,11 +111,10 @@ export function compileTopology(folder: string, options: CompileOptions): Compil
     version: 0,
     app: options.app,
     sessionGapMs: settings.sessionGapMs,
+    activeMs: settings.activeMs,
     maxEventAgeMs: settings.maxEventAgeMs,
     timeZone: settings.timeZone ?? 'UTC',
-    eventTypes: new Map(
-      [...[...catalogue.values()].map(({ type, activity }) => ({ type, activity })), ...asked].map((type) => [type.type, type]),
-    ),
+    eventTypes: new Map([...[...catalogue.values()].map(({ properties: _, ...type }) => type), ...asked].map((type) => [type.type, type])),
     sums: settings.sums,
     trackers: trackers.all(),
     tallies: tallies.all(),
@@ -165,10 +164,15 @@ function unusedIssues(loaded: LoadedTopology, topology: Loaded<TopologyFile>, se
       issues.push(source.issue(['name'], `no journey uses the template \`${value.name}\``, null, 'warning'));
   }
   for (const channel of settings.channels.keys()) {
-    if (!sends.some((send) => send.channels.includes(channel)))
+    if (!sends.some((send) => channelsOf(send).includes(channel)))
       issues.push(topology.source.issueAtKey(['channels', channel], `no journey uses the channel \`${channel}\``, null, 'warning'));
   }
   return issues;
+}
+
+/** While the user is in the app a message may take others. */
+function channelsOf({ channels, while_active: active }: SendForm): readonly string[] {
+  return typeof active === 'object' && 'channels' in active ? [...channels, ...active.channels] : channels;
 }
 
 function broken(issues: readonly Issue[]): BrokenTopology {

@@ -5,7 +5,11 @@ import type { ParamValue } from './params.ts';
 export interface TopologyFile {
   readonly description?: string;
   readonly params?: Readonly<Record<string, ParamValue>>;
-  readonly session?: { readonly gap?: string; readonly sums?: Readonly<Record<string, { readonly on: string; readonly add: Expression }>> };
+  readonly session?: {
+    readonly gap?: string;
+    readonly active?: string;
+    readonly sums?: Readonly<Record<string, { readonly on: string; readonly add: Expression }>>;
+  };
   readonly max_event_age?: string;
   readonly time_zone?: string;
   readonly segments?: Readonly<Record<string, { readonly when: ConditionForm; readonly description?: string }>>;
@@ -54,6 +58,8 @@ export type EventsFile = Readonly<Record<string, EventForm | null>>;
 export interface EventForm {
   readonly description?: string;
   readonly activity?: boolean;
+  /** The property that names the item, where it is an item's change. */
+  readonly item?: string;
   readonly properties?: Readonly<Record<string, PropertyForm>> | null;
 }
 
@@ -75,6 +81,7 @@ export interface JourneyFile {
   readonly goal?: MatchersForm;
   readonly expires?: string;
   readonly reentry?: string;
+  readonly priority?: number;
   readonly mode?: 'draft' | 'shadow' | 'live';
   readonly steps: readonly StepForm[];
   /** Where runs go on that wait at a step which is no longer there. */
@@ -145,6 +152,11 @@ export interface OnForm {
   readonly segment?: { readonly entered?: string; readonly left?: string };
   readonly date?: { readonly of: string; readonly before?: string; readonly after?: string; readonly at?: string };
   readonly anniversary?: { readonly of: string; readonly at?: string };
+  readonly item?: {
+    readonly change: string;
+    readonly where?: ConditionForm;
+    readonly interest: { readonly of: MatchersForm; readonly times?: number; readonly within: string; readonly without?: MatchersForm };
+  };
   readonly dormant?: { readonly for: string };
   readonly session_started?: { readonly where?: ConditionForm } | null;
   readonly session_ended?: { readonly where?: ConditionForm; readonly delay?: string } | null;
@@ -158,6 +170,7 @@ export interface SendForm {
   readonly template?: string;
   readonly ttl: string;
   readonly collapse_key?: string;
+  readonly while_active?: 'drop' | { readonly hold: string } | { readonly channels: readonly string[] };
   readonly data?: Readonly<Record<string, Expression>>;
 }
 

@@ -94,6 +94,7 @@ export function compileJourney(loaded: Loaded<JourneyFile>, world: JourneyWorld)
     expiresAfterMs,
     audience,
     reentry: compileReentry(value.reentry ?? 'always'),
+    priority: value.priority ?? null,
     shadow: value.mode === 'shadow',
     steps,
     moved,
@@ -146,6 +147,7 @@ function compileMoved({ source, value }: Loaded<JourneyFile>, steps: readonly Jo
 
 function compileReentry(text: string): Reentry {
   if (text === 'once') return { kind: 'once' };
+  if (text === 'once per session') return { kind: 'session' };
   const every = /^every (.+)$/.exec(text)?.[1];
   return every === undefined ? { kind: 'always' } : { kind: 'every', intervalMs: parseDuration(every) ?? 0 };
 }

@@ -5,13 +5,14 @@ import { parseDuration } from './duration.ts';
 import { compileCount, compileSequence, onlyKeyed } from './event-patterns.ts';
 import { compileAttribute, compileMilestone, compileStreak } from './fact-patterns.ts';
 import type { JourneyFile, OnForm } from './files.ts';
+import { compileItem } from './item-pattern.ts';
 import type { JourneyWorld, KeyCheck, PatternUse } from './journeys.ts';
 import type { Loaded } from './load.ts';
 import type { Matchers } from './matchers.ts';
 
 const KINDS = [
   ...['event', 'count', 'absence', 'sequence', 'inactive', 'dormant', 'session_started', 'session_ended', 'milestone', 'streak'],
-  ...['attribute', 'segment', 'date', 'anniversary'],
+  ...['attribute', 'segment', 'date', 'anniversary', 'item'],
 ] as const satisfies readonly (keyof OnForm)[];
 
 /** Reduces `on` to a pattern of the core; null where it is wrong: the issue is kept. */
@@ -94,6 +95,8 @@ export function compilePattern(
       const where = expressions.condition(on.session_started?.where, { kind: 'started' }, ['on', 'session_started', 'where']);
       return { pattern: { kind: 'event', on: { type: SESSION_STARTED, where } }, eventType: null, waitMs: 0 };
     }
+    case 'item':
+      return compileItem(on.item!, world, expressions, matchers, keyed);
     case 'milestone':
       return compileMilestone(on.milestone!, world, expressions, matchers, keyed);
     case 'streak':

@@ -10,6 +10,7 @@ import type { JourneyWorld } from './journeys.ts';
 import type { Path, Source } from './source.ts';
 import { didYouMean } from './suggest.ts';
 import { useTemplate } from './templates.ts';
+import { compileWhileActive } from './while-active.ts';
 
 interface CompiledSend {
   readonly step: Omit<SendStep, 'next'>;
@@ -75,6 +76,7 @@ export function compileSend(
   const before = issues.length;
   const ttlMs = parseDuration(form.ttl) ?? 0;
 
+  const whileActive = compileWhileActive(source, form, path, world.settings, issues);
   const data = compileData(form, path, eventType, expressions);
   const use = templateOf(source, form, path, eventType, world, expressions);
   if (issues.slice(before).some((issue) => issue.severity === 'error')) return null;
@@ -89,6 +91,7 @@ export function compileSend(
       collapseKey: form.collapse_key ?? null,
       render: use?.render ?? null,
       data,
+      whileActive,
     },
     capture: use?.capture ?? new Set(),
     captureSession: use?.captureSession ?? false,

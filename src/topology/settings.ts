@@ -17,6 +17,7 @@ const DAY_MS = 86_400_000;
 /** What `topology.yaml` says for all journeys, compiled. */
 export interface Settings {
   readonly sessionGapMs: number;
+  readonly activeMs: number;
   readonly maxEventAgeMs: number;
   /** null: not given. */
   readonly timeZone: string | null;
@@ -69,6 +70,7 @@ export function compileSettings(
   const given = value.limits ?? {};
   const settings: Settings = {
     sessionGapMs,
+    activeMs: durationOr(value.session?.active, 2 * MINUTE_MS),
     maxEventAgeMs: durationOr(value.max_event_age, 7 * DAY_MS),
     timeZone: value.time_zone ?? null,
     sums,

@@ -25,7 +25,7 @@ function validatorOf(kind: FileKind): ValidateFunction {
 /** Everything in the file that does not have the shape of its kind. */
 export function shapeIssues(kind: FileKind, source: Source, value: unknown): Issue[] {
   const validate = validatorOf(kind);
-  const later = kind === 'journey' ? [...laterForms(source, value), ...stepForms(source, value, [])] : [];
+  const later = kind === 'journey' ? stepForms(source, value, []) : [];
   if (validate(value) && later.length === 0) return [];
   const issues = new Map<string, Issue>();
   for (const { path, issue } of later) issues.set(path, issue);
@@ -40,28 +40,9 @@ export function shapeIssues(kind: FileKind, source: Source, value: unknown): Iss
   return [...issues.values()];
 }
 
-const LATER_PATTERNS = ['item'];
-
-/** What the language is to have and has not: said once, and not as a list of unknown keys. */
-function laterForms(source: Source, value: unknown): { readonly path: string; readonly issue: Issue }[] {
-  if (!isRecord(value)) return [];
-  const found: { readonly path: string; readonly issue: Issue }[] = [];
-  const on = value['on'];
-  const pattern = isRecord(on) ? LATER_PATTERNS.find((name) => name in on) : undefined;
-  if (pattern !== undefined) {
-    const issue = source.issueAtKey(
-      ['on', pattern],
-      `\`${pattern}\` patterns do not exist yet`,
-      'that of interest in items comes with the items stage',
-    );
-    found.push({ path: '/on', issue });
-  }
-  return found;
-}
-
 /** What belongs to each kind of step: a schema that said so would answer a misspelt key with all that is possible elsewhere. */
 const STEP_KEYS: Readonly<Record<string, readonly string[]>> = {
-  send: ['channels', 'class', 'category', 'template', 'ttl', 'collapse_key', 'data'],
+  send: ['channels', 'class', 'category', 'template', 'ttl', 'collapse_key', 'while_active', 'data'],
   wait: ['for', 'at', 'until', 'look_back', 'then', 'else'],
   branch: ['cases', 'else'],
   split: ['arms', 'salt'],

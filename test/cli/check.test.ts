@@ -9,7 +9,7 @@ describe('lull check', () => {
   it('says how much a topology without an error holds, and its hash', async () => {
     const { code, stdout, stderr } = await lull(['check', SHOP]);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-    expect(stdout).toMatch(/shop: 3 journeys, \d+ scenarios, no error \([0-9a-f]{12}\)\n$/);
+    expect(stdout).toMatch(/shop: 5 journeys, \d+ scenarios, no error \([0-9a-f]{12}\)\n$/);
   });
 
   it('says what each part keeps of a user, where it is asked for', async () => {

@@ -7,7 +7,7 @@ import { lull } from './run.ts';
 
 const ROOT = path.join(import.meta.dirname, '../..');
 const SHOP = path.join(ROOT, 'topologies/shop');
-const NAMES = ['browsed_no_cart', 'cart_abandoned', 'checkout_idle'];
+const NAMES = ['browsed_no_cart', 'cart_abandoned', 'checkout_idle', 'low_stock', 'price_drop'];
 
 let folder: string;
 beforeEach(() => {
@@ -48,13 +48,13 @@ describe('lull graph', () => {
     expect({ ...without, stderr: without.stderr.replace(SHOP, 'shop') }).toEqual({
       code: 2,
       stdout: '',
-      stderr: `lull: shop has 3 journeys: add --out FOLDER for all of them, or --journey NAME for one: ${NAMES.join(', ')}\n`,
+      stderr: `lull: shop has 5 journeys: add --out FOLDER for all of them, or --journey NAME for one: ${NAMES.join(', ')}\n`,
     });
     const file = path.join(folder, 'all.svg');
     expect(await lull(['graph', SHOP, '--out', file])).toEqual({
       code: 2,
       stdout: '',
-      stderr: `lull: --out ${file}: 3 journeys need a folder; --journey NAME draws one\n`,
+      stderr: `lull: --out ${file}: 5 journeys need a folder; --journey NAME draws one\n`,
     });
   });
 

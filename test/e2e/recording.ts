@@ -18,7 +18,7 @@ export interface Recording {
 export function ofOwnUser(scenario: Scenario, number: number, program: Program): Scenario {
   for (let i = 0; i < 200; i++) {
     const userId = `${scenario.userId}-${number}-${i}`;
-    const steps = scenario.steps.map((step) => (step.kind === 'append' ? { ...step, event: { ...step.event, userId } } : step));
+    const steps = scenario.steps.map((step) => ('event' in step ? { ...step, event: { ...step.event, userId } } : step));
     const own = { ...scenario, userId, steps };
     if (runScenario(own, program).passed) return own;
   }
@@ -34,8 +34,10 @@ export function recordingOf(scenario: Scenario, program: Program): Recording | s
   if (scenario.steps.some(({ kind }) => kind === 'tick')) return 'tick: a recording has none between two events of one moment';
   const live = new Simulation(program, scenario.startMs);
   const events = scenario.steps.flatMap((step): Recorded[] => {
-    if (step.kind !== 'append' && step.kind !== 'answer') return [];
     const { atMs } = step;
+    // The part of the stage of items: what reaches the user is on the timeline.
+    if (step.kind === 'change') return live.change(step.itemId, step.event, atMs) ? [{ atMs, event: step.event }] : [];
+    if (step.kind !== 'append' && step.kind !== 'answer') return [];
     if (step.kind === 'answer') live.passTo(atMs - 1);
     const event = step.kind === 'append' ? step.event : answerOf(step, live.output, scenario.userId)!;
     live.append(event, atMs);

@@ -23,6 +23,20 @@ const PATTERNS: readonly (readonly [on: OnForm, words: string])[] = [
   [{ inactive: { for: '10m' } }, 'nothing at all for 10m'],
   [{ inactive: { after: 'checkout', for: '10m' } }, 'checkout, then nothing at all for 10m'],
   [{ dormant: { for: '7d' } }, 'nothing at all for 7d'],
+  [
+    {
+      item: {
+        change: 'price_changed',
+        where: 'event.price < event.was',
+        interest: { of: 'viewed', times: 2, within: '30d', without: 'bought' },
+      },
+    },
+    'price_changed, where price < was, after 2 × viewed within 30d, and no bought since',
+  ],
+  [
+    { item: { change: 'published', interest: { of: ['followed', 'liked'], within: '90d' } } },
+    'published, after followed or liked within 90d',
+  ],
   [{ milestone: { of: 'workout', at: [1, 12, 23, 100] } }, 'workout for the 1st, 12th, 23rd or 100th time'],
   [{ milestone: { of: 'workout', every: 10 } }, 'every 10th workout'],
   [{ streak: { of: 'workout', days: [7, 30] } }, 'workout on 7 or 30 days in a row'],

@@ -8,6 +8,7 @@ const EVENTS = 'events.yaml';
 const CART = 'journeys/cart_abandoned.yaml';
 const IDLE = 'journeys/checkout_idle.yaml';
 const BROWSED = 'journeys/browsed_no_cart.yaml';
+const DROP = 'journeys/price_drop.yaml';
 const REMINDER = 'templates/cart_reminder.yaml';
 
 interface Case {
@@ -84,11 +85,75 @@ const CASES: readonly Case[] = [
     ],
   },
   {
-    name: 'a pattern that is still to come',
-    edits: [[IDLE, ON_IDLE, '  item: { of: sku }\n']],
+    name: 'a change of an item without who is interested',
+    edits: [[DROP, '    interest: { of: product_viewed, times: 2, within: 30d, without: cart_item_added }\n', '']],
+    says: ['journeys/price_drop.yaml:6:3: error: `interest` is missing in `item`\n    interest: Who is interested in the item.'],
+  },
+  {
+    name: 'a change of an item that is none',
+    edits: [[DROP, 'change: price_changed\n    where: event.price <= event.was * 0.9', 'change: checkout_started']],
     says: [
-      'journeys/checkout_idle.yaml:7:3: error: `item` patterns do not exist yet\n    that of interest in items comes with the items stage',
+      'journeys/price_drop.yaml:7:13: error: `checkout_started` is no change of an item\n    say in events.yaml which of its properties names the item: `item: productId`',
     ],
+  },
+  {
+    name: 'a change of an item without the key that names it',
+    edits: [[DROP, 'key: sku\n', '']],
+    says: ['journeys/price_drop.yaml:7:5: error: what happens to an item is told apart by the item\n    write `key: sku`'],
+  },
+  {
+    name: 'a change of an item with another key',
+    edits: [[DROP, 'key: sku\n', 'key: name\n']],
+    says: ['journeys/price_drop.yaml:12:6: error: `price_changed` is about `sku`, not `name`\n    write `key: sku`'],
+  },
+  {
+    name: 'interest in an item by what does not name it',
+    edits: [[DROP, 'of: product_viewed, times: 2', 'of: [product_viewed, page_viewed]']],
+    says: [
+      "journeys/price_drop.yaml:9:38: error: `page_viewed` has no property `sku`, the journey's key\n    add `sku` to its properties in events.yaml, or leave `key` away",
+    ],
+  },
+  {
+    name: 'interest that lasts for no time',
+    edits: [[DROP, 'within: 30d', 'within: 0d']],
+    says: ['journeys/price_drop.yaml:9:55: error: `within` must be longer than nothing'],
+  },
+  {
+    name: 'a condition on what a change of an item does not have',
+    edits: [[DROP, 'event.was', 'event.before']],
+    says: ['journeys/price_drop.yaml:8:33: error: `price_changed` has no property `before`\n    known: sku, name, price, was, currency'],
+  },
+  {
+    name: 'a priority that is a word',
+    edits: [[CART, 'expires: 6h', 'expires: 6h\npriority: high']],
+    says: ['journeys/cart_abandoned.yaml:22:11: error: `priority` must be a whole number from 1 to 100, not `high`'],
+  },
+  {
+    name: 'a message that is held for less time than it takes to leave',
+    edits: [[DROP, 'hold: 3h', 'hold: 90s']],
+    says: [
+      'journeys/price_drop.yaml:25:27: error: nobody has left within `90s`: people count as in the app for 120 s after what they did last\n    hold it for longer, or shorten `session.active` in topology.yaml',
+    ],
+  },
+  {
+    name: 'a message that is held and shown elsewhere',
+    edits: [[DROP, 'while_active: { hold: 3h }', 'while_active: { hold: 3h, channels: [fcm] }']],
+    says: ['journeys/price_drop.yaml:25:19: error: `while_active` must be drop, `{ hold: 2h }` or `{ channels: [in_app] }`, not a mapping'],
+  },
+  {
+    name: 'a channel for who is in the app that there is not',
+    edits: [[DROP, 'while_active: { hold: 3h }', 'while_active: { channels: [in_app] }']],
+    says: ['journeys/price_drop.yaml:25:32: error: there is no channel `in_app` in topology.yaml\n    channels: webpush, fcm'],
+  },
+  {
+    name: 'nothing to do while somebody is in the app',
+    edits: [[DROP, 'while_active: { hold: 3h }', 'while_active: later']],
+    says: ['journeys/price_drop.yaml:25:19: error: `while_active` must be drop, `{ hold: 2h }` or `{ channels: [in_app] }`, not `later`'],
+  },
+  {
+    name: 'a re-entry in other words',
+    edits: [[DROP, 'reentry: every 14d', 'reentry: per session']],
+    says: ['journeys/price_drop.yaml:14:10: error: `reentry` must be always, once, once per session, or every 7d, not `per session`'],
   },
   {
     name: 'a misspelt step',
@@ -495,7 +560,7 @@ const CASES: readonly Case[] = [
     ],
     says: [
       'journeys/cart_abandoned.yaml:32:10: error: `ttl` must be a duration such as 90s, 30m, 1h or 7d, not 4\n    4 of what? write 4s, 4m or 4h',
-      'journeys/checkout_idle.yaml:8:12: error: there is no event `checkout_begun` in events.yaml\n    events: app_opened, page_viewed, product_viewed, cart_item_added, cart_item_removed, checkout_started, purchase_completed',
+      'journeys/checkout_idle.yaml:8:12: error: there is no event `checkout_begun` in events.yaml\n    events: app_opened, page_viewed, product_viewed, cart_item_added, cart_item_removed, checkout_started, purchase_completed, price_changed, stock_changed',
     ],
   },
 ];

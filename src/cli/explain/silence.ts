@@ -97,6 +97,7 @@ function startOf({ pattern }: Journey): string {
     case 'count':
     case 'milestone':
     case 'streak':
+    case 'item':
       return pattern.on.type;
     case 'inactive':
       return pattern.since?.type ?? SESSION;

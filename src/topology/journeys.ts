@@ -81,7 +81,7 @@ export function compileJourney(loaded: Loaded<JourneyFile>, world: JourneyWorld)
         'warning',
       ),
     );
-  const { steps, capture, captureSession, updates } = new StepsCompiler(loaded, used, world, expressions, matchers, keyed).compile();
+  const { steps, capture, captureSession, updates } = new StepsCompiler({ loaded, used, world, expressions, matchers, keyed }).compile();
   const moved = compileMoved(loaded, steps, issues);
   if (issues.some((issue) => issue.severity === 'error')) return { journey: null, updating: null, issues };
   const journey: Journey = {

@@ -1,5 +1,6 @@
 import type { Journey, Program, Tally, Tracker } from '../core/program.ts';
 import { indexProgram, usedIdOf } from '../core/program-index.ts';
+import { standsForMs } from '../core/wait-step.ts';
 import type { LedgerEntry, Match, SessionWindow, Trigger, UserState } from '../core/state.ts';
 import { emptyState } from '../core/step.ts';
 import { encodeUserState } from '../processor/user-state-codec.ts';
@@ -115,7 +116,7 @@ function tallyCost(program: Program, tally: Tally): Cost {
 }
 
 function matchCosts(program: Program, journey: Journey): readonly Cost[] {
-  const waits = journey.steps.filter((step) => step.kind === 'wait');
+  const stands = journey.steps.filter((step) => standsForMs(step) > 0);
   const patternMs = waitOf(program, journey);
   const costs: Cost[] = [];
   const most = program.limits.matchesPerJourney;
@@ -124,9 +125,9 @@ function matchCosts(program: Program, journey: Journey): readonly Cost[] {
     (n: number): Partial<UserState> => ({ matches: Array.from({ length: n }, (_, i) => matchOf(program, journey, i, wait)) });
   if (patternMs !== 0)
     costs.push(cost('a pattern that waits to come true', [journey.name], patternMs, of(null), journey.pattern.kind === 'date' ? 1 : most));
-  const [first] = waits;
+  const [first] = stands;
   if (first !== undefined) {
-    const longestMs = waits.reduce((sum, { forMs, atMinutes }) => sum + forMs + (atMinutes === null ? 0 : DAY_MS), 0);
+    const longestMs = stands.reduce((sum, step) => sum + standsForMs(step), 0);
     costs.push(
       cost(
         'a run that waits at a step',

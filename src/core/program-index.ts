@@ -1,4 +1,5 @@
-import type { Condition, ItemPattern, Journey, JourneyStep, Program, SequencePattern, SessionSum, Tally, Tracker } from './program.ts';
+import type { Condition, ItemPattern, Journey, Program, SequencePattern, SessionSum, Tally, Tracker } from './program.ts';
+import { standsForMs } from './wait-step.ts';
 
 /**
  * What a program's parts have to do with each event type, so that an event touches only what concerns it, however many journeys are loaded.
@@ -101,7 +102,7 @@ function build(program: Program): ProgramIndex {
   // Those that wait for their deadline are looked at then.
   const completable = program.journeys.filter(isSequence).filter(({ pattern }) => pattern.links.length > 0 && pattern.withoutId === null);
 
-  const waiting = program.journeys.filter(({ steps }) => steps.some(mayWait));
+  const waiting = program.journeys.filter(({ steps }) => steps.some((step) => standsForMs(step) > 0));
   const waits = waiting.flatMap((journey) => {
     const untils = journey.steps.flatMap((step) => (step.kind === 'wait' ? step.until : []));
     return [...new Set(untils.map(({ trackerId }) => trackerId))].map((trackerId) => ({ journey, trackerId }));
@@ -153,10 +154,6 @@ function build(program: Program): ProgramIndex {
     silences: new Set(program.journeys.filter((journey) => journey.pattern.kind === 'inactive').map((journey) => journey.name)),
     ledgerKeepMs: Math.max(program.maxEventAgeMs, ...program.caps.map((cap) => cap.windowMs)),
   };
-}
-
-function mayWait(step: JourneyStep): boolean {
-  return step.kind === 'wait' || (step.kind === 'send' && step.whileActive?.kind === 'hold');
 }
 
 const NOTHING: ReadonlySet<string> = new Set();

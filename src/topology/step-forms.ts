@@ -35,10 +35,13 @@ export function sendNames(forms: readonly StepForm[]): string[] {
 /** With a change of clocks. */
 const LONGEST_DAY_MS = 25 * 3_600_000;
 
-/** How long a run can take, at most: all of its waits. */
+/** How long a run can take, at most: all of its waits, and what holds its messages back. */
 export function runMs(forms: readonly StepForm[]): number {
-  return allSteps(forms).reduce(
-    (sum, form) => sum + ('wait' in form ? (parseDuration(form.for ?? '0s') ?? 0) + (form.at === undefined ? 0 : LONGEST_DAY_MS) : 0),
-    0,
-  );
+  return allSteps(forms).reduce((sum, form) => sum + standsMs(form), 0);
+}
+
+function standsMs(form: StepForm): number {
+  if ('wait' in form) return (parseDuration(form.for ?? '0s') ?? 0) + (form.at === undefined ? 0 : LONGEST_DAY_MS);
+  if (!('send' in form) || typeof form.while_active !== 'object' || !('hold' in form.while_active)) return 0;
+  return parseDuration(form.while_active.hold) ?? 0;
 }

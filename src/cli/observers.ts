@@ -107,6 +107,7 @@ export function processorObserver(metrics: Metrics, logger: Logger): ProcessorOb
     timerFired: (latenessSeconds) => metrics.timerLateness.observe({}, latenessSeconds),
     tick: () => metrics.ticks.add({}),
     wrongPartition: (count) => metrics.wrongPartition.add({}, count),
+    interests: (count) => metrics.interests.add({}, count),
   };
 }
 

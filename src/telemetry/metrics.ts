@@ -60,6 +60,7 @@ export const METRICS = {
     WAIT,
     'source',
   ),
+  interests: count('interests_total', 'Interest in items that the processor wrote: that it began, was prolonged or ended'),
   lateSuppressions: count('late_suppressions_total', 'Goals and suppressors that came after the send they would have stopped'),
   deadLetters: count('dead_letters_total', 'Records that were refused, by reason', 'stage', 'reason'),
   lag: level('lag_records', 'Records between the committed position and the end of the input', 'stage', 'partition'),

@@ -1,10 +1,13 @@
 import type { Codec } from '../avro/codec.ts';
 import { PoisonError } from '../avro/errors.ts';
 import type { ItemChange, ItemInterest } from '../avro/records.ts';
+import { MAX_ITEM_ID_BYTES, MAX_USER_ID_BYTES } from '../core/event.ts';
 import type { Refusal } from '../engine/dead-letter.ts';
 import { partitionFor } from '../log/partitioner.ts';
 import type { LogRecord } from '../log/port.ts';
-import { MAX_ID_BYTES } from './row.ts';
+
+/** The type is part of a key, like the ids. */
+const MAX_TYPE_BYTES = 256;
 
 /** What a record of the topic of items turned out to be. */
 export type ItemInput =
@@ -47,20 +50,20 @@ export function readItemRecord(record: LogRecord, { codec, partition, partitions
 
 function ofChange({ itemId, type }: ItemChange): Refusal | null {
   if (type.startsWith('$')) return { reason: 'reserved_event', detail: 'the type of a change does not start with $' };
-  return wrongLength('item_id_length', 'itemId', itemId) ?? wrongLength('type_length', 'type', type);
+  return wrongLength('item_id_length', 'itemId', itemId, MAX_ITEM_ID_BYTES) ?? wrongLength('type_length', 'type', type, MAX_TYPE_BYTES);
 }
 
 function ofInterest({ itemId, change, userId }: ItemInterest): Refusal | null {
   return (
-    wrongLength('item_id_length', 'itemId', itemId) ??
-    wrongLength('type_length', 'change', change) ??
-    wrongLength('user_id_length', 'userId', userId)
+    wrongLength('item_id_length', 'itemId', itemId, MAX_ITEM_ID_BYTES) ??
+    wrongLength('type_length', 'change', change, MAX_TYPE_BYTES) ??
+    wrongLength('user_id_length', 'userId', userId, MAX_USER_ID_BYTES)
   );
 }
 
-function wrongLength(reason: string, field: string, text: string): Refusal | null {
+function wrongLength(reason: string, field: string, text: string, max: number): Refusal | null {
   const bytes = Buffer.byteLength(text, 'utf8');
-  return bytes >= 1 && bytes <= MAX_ID_BYTES ? null : { reason, detail: `${field} has ${bytes} bytes, 1 to ${MAX_ID_BYTES} are taken` };
+  return bytes >= 1 && bytes <= max ? null : { reason, detail: `${field} has ${bytes} bytes, 1 to ${max} are taken` };
 }
 
 function refused(reason: string, detail: string): ItemInput {

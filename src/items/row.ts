@@ -15,9 +15,6 @@ const VERSION = 1;
  */
 export const CURSOR_KEY = Buffer.from([0xff, 0x63]);
 
-/** Of ids and types, in UTF-8. */
-export const MAX_ID_BYTES = 256;
-
 /** What the keys of all who are interested begin with. */
 export function prefixOf(itemId: string, change: string): Buffer {
   const item = Buffer.from(itemId);

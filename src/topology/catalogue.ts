@@ -2,6 +2,7 @@ import type { EventType } from '../core/program.ts';
 import type { EventsFile, PropertyForm, TopologyFile } from './files.ts';
 import type { Issue } from './issue.ts';
 import type { Loaded } from './load.ts';
+import { didYouMean } from './suggest.ts';
 
 /** `time`: milliseconds since the epoch in the log, a time in conditions. */
 export type ValueType = 'string' | 'long' | 'double' | 'boolean' | 'time';
@@ -57,9 +58,22 @@ export function readCatalogue(events: Loaded<EventsFile>): { catalogue: Catalogu
           ),
         );
     }
-    catalogue.set(type, { type, activity: form?.activity ?? true, properties });
+    const item = form?.item;
+    if (item !== undefined && properties.get(item)?.type !== 'string')
+      issues.push(
+        source.issue(
+          [type, 'item'],
+          `\`${type}\` has no property \`${item}\` of type string`,
+          didYouMean(item, textsOf(properties), 'its texts') ?? `declare it under \`properties\`: ${item}: string`,
+        ),
+      );
+    catalogue.set(type, { type, activity: form?.activity ?? true, ...(item === undefined ? {} : { item }), properties });
   }
   return { catalogue, issues };
+}
+
+function textsOf(properties: Properties): string[] {
+  return [...properties].filter(([, { type }]) => type === 'string').map(([name]) => name);
 }
 
 /** The names of what a change of an attribute, and the coming of a date, trigger with. */

@@ -113,9 +113,7 @@ export function compileTopology(folder: string, options: CompileOptions): Compil
     sessionGapMs: settings.sessionGapMs,
     maxEventAgeMs: settings.maxEventAgeMs,
     timeZone: settings.timeZone ?? 'UTC',
-    eventTypes: new Map(
-      [...[...catalogue.values()].map(({ type, activity }) => ({ type, activity })), ...asked].map((type) => [type.type, type]),
-    ),
+    eventTypes: new Map([...[...catalogue.values()].map(({ properties: _, ...type }) => type), ...asked].map((type) => [type.type, type])),
     sums: settings.sums,
     trackers: trackers.all(),
     tallies: tallies.all(),

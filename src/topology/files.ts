@@ -21,7 +21,9 @@ export interface TopologyFile {
 export interface SourceForm {
   readonly description?: string;
   readonly topic: string;
-  readonly user: Expression;
+  /** Whose event it is; or, in its place, which item's. */
+  readonly user?: Expression;
+  readonly item?: Expression;
   readonly when?: ConditionForm;
   readonly event: string | { readonly cel: Expression };
   readonly time?: Expression;
@@ -54,6 +56,7 @@ export type EventsFile = Readonly<Record<string, EventForm | null>>;
 export interface EventForm {
   readonly description?: string;
   readonly activity?: boolean;
+  readonly item?: string;
   readonly properties?: Readonly<Record<string, PropertyForm>> | null;
 }
 

@@ -102,7 +102,12 @@ class FanOutBench {
     const store = await openRocksStore({ path: folder, tables: [META_TABLE, INTEREST_TABLE, END_TABLE] });
     const stopping = new AbortController();
     let changes = 0;
-    const observer = { ...silentItemsObserver, changed: () => void changes++ };
+    const observer = {
+      ...silentItemsObserver,
+      changed: () => {
+        changes++;
+      },
+    };
     const stage = createItemsStage({ codec: this.#codec, topics: { items, state, timeline, deadLetters }, observer });
     const engine = { log: this.#log, store, prefix: this.#prefix, clock: systemClock, observer: silentObserver };
     const running = new Worker({ stage, ...engine }).run(stopping.signal);

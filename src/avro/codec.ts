@@ -18,6 +18,8 @@ export const FIXED_SCHEMA_IDS: SchemaIds = {
   'lull.v1.Revocation': 5,
   'lull.v1.Decision': 6,
   'lull.v1.Outcome': 7,
+  'lull.v1.ItemChange': 8,
+  'lull.v1.ItemInterest': 9,
 };
 const FIXED_FIRST_PRODUCT_EVENT_ID = 1;
 

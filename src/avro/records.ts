@@ -20,6 +20,7 @@ export interface Control {
   readonly tick: Tick | null;
   readonly forward: Forward | null;
   readonly ingested: Ingested | null;
+  readonly fanOut: FanOut | null;
 }
 
 /** A product event that stood in another partition than its key's. */
@@ -39,6 +40,34 @@ export interface Ingested extends Omit<ProductEvent, 'sentAt' | 'imported'> {
   readonly topic: string;
   readonly partition: number;
   readonly offset: number;
+}
+
+/** Something happened to an item, for one of those who are interested in it. */
+export interface FanOut extends ItemChange {
+  readonly userId: string;
+  /** First append time: of the change; so are partition and offset. */
+  readonly appendedAt: number;
+  readonly partition: number;
+  readonly offset: number;
+}
+
+/** Something happened to an item. */
+export interface ItemChange {
+  readonly eventId: string;
+  readonly itemId: string;
+  readonly type: string;
+  readonly occurredAt: number;
+  readonly properties: Properties;
+}
+
+/** A user wants to be told of an item's changes of one type. */
+export interface ItemInterest {
+  readonly itemId: string;
+  /** The type of the changes. */
+  readonly change: string;
+  readonly userId: string;
+  /** Of those that happen before this; 0: of none any more. */
+  readonly until: number;
 }
 
 export interface Tick {
@@ -70,6 +99,8 @@ export interface RecordTypes {
   readonly 'lull.v1.Revocation': Revocation;
   readonly 'lull.v1.Decision': Decision;
   readonly 'lull.v1.Outcome': Outcome;
+  readonly 'lull.v1.ItemChange': ItemChange;
+  readonly 'lull.v1.ItemInterest': ItemInterest;
 }
 
 export type RecordName = keyof RecordTypes;
@@ -81,6 +112,7 @@ export interface EncodableTypes extends Omit<RecordTypes, 'lull.v1.ProductEvent'
     readonly tick?: (Pick<Tick, 'maxTimers'> & Partial<Tick>) | null;
     readonly forward?: Forward | null;
     readonly ingested?: Ingested | null;
+    readonly fanOut?: FanOut | null;
   };
 }
 

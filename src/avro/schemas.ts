@@ -9,6 +9,8 @@ export const SCHEMAS: Readonly<Record<RecordName, string>> = {
   'lull.v1.Revocation': load('revocation'),
   'lull.v1.Decision': load('decision'),
   'lull.v1.Outcome': load('outcome'),
+  'lull.v1.ItemChange': load('item-change'),
+  'lull.v1.ItemInterest': load('item-interest'),
 };
 
 export const RECORD_NAMES = Object.keys(SCHEMAS) as readonly RecordName[];

@@ -18,6 +18,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     define: async () => (await import('./commands/ingest.ts')).ingest,
   },
   {
+    name: 'items',
+    summary: 'run the items: tell those who are interested of their changes',
+    define: async () => (await import('./commands/items.ts')).items,
+  },
+  {
     name: 'send',
     summary: 'run a sender: deliver send commands through FCM or Web Push',
     define: async () => (await import('./commands/send.ts')).send,

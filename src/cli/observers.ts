@@ -2,6 +2,7 @@ import type { EngineObserver, RestoreProgress, TaskState } from '../engine/obser
 import type { IngestObserver } from '../ingest/observer.ts';
 import type { HoldObserver } from '../ingest/progress.ts';
 import { ingestStageName } from '../ingest/stage.ts';
+import type { ItemsObserver } from '../items/observer.ts';
 import type { ProcessorObserver } from '../processor/observer.ts';
 import type { SenderObserver } from '../senders/observer.ts';
 import type { Health } from '../telemetry/health.ts';
@@ -107,6 +108,7 @@ export function processorObserver(metrics: Metrics, logger: Logger): ProcessorOb
     timerFired: (latenessSeconds) => metrics.timerLateness.observe({}, latenessSeconds),
     tick: () => metrics.ticks.add({}),
     wrongPartition: (count) => metrics.wrongPartition.add({}, count),
+    interests: (count) => metrics.interests.add({}, count),
   };
 }
 
@@ -129,6 +131,20 @@ export function ingestObserver(metrics: Metrics, logger: Logger): IngestObserver
       report(reason);
     },
     delay: (source, seconds) => metrics.ingestDelay.observe({ source }, seconds),
+  };
+}
+
+export function itemsObserver(metrics: Metrics, logger: Logger): ItemsObserver {
+  return {
+    deadLetter: deadLetterReport('items', metrics, logger),
+    changed(type, seconds) {
+      metrics.itemChanges.add({ type });
+      metrics.fanOut.observe({}, seconds);
+    },
+    told: (type, count) => metrics.fannedOut.add({ type }, count),
+    interests: (count) => metrics.itemInterests.add({}, count),
+    expired: (count) => metrics.interestsExpired.add({}, count),
+    wrongPartition: (count) => metrics.wrongPartition.add({}, count),
   };
 }
 

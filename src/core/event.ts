@@ -1,5 +1,7 @@
 /** Of a user's id in UTF-8: ids are keys, metrics' neighbours and part of every row. */
 export const MAX_USER_ID_BYTES = 256;
+/** Of an item's id, which is a key too. */
+export const MAX_ITEM_ID_BYTES = 256;
 /** Of a trace context: W3C's has 55 characters. What is much longer is none, and would be kept with each match. */
 export const MAX_TRACE_PARENT_BYTES = 128;
 

@@ -23,8 +23,14 @@ export interface MappedEvent {
   readonly properties: Readonly<Record<string, Scalar>>;
 }
 
+/** Of an item: everybody who is interested in it will be told. */
+export interface MappedChange extends Omit<MappedEvent, 'userId'> {
+  readonly itemId: string;
+}
+
 export type Mapped =
   | { readonly kind: 'event'; readonly event: MappedEvent }
+  | { readonly kind: 'change'; readonly change: MappedChange }
   /** `when` says no. */
   | { readonly kind: 'filtered' }
   /** A dead letter: `reason` is a stable word, `detail` for people, without values of the record. */

@@ -6,8 +6,8 @@ import type { Commit, InputPosition, StageTask, TaskContext } from '../engine/st
 import { partitionFor } from '../log/partitioner.ts';
 import type { LogRecord, LogRecords, OutRecord } from '../log/port.ts';
 import type { IngestObserver } from './observer.ts';
-import { MAX_TRACE_PARENT_BYTES, MAX_USER_ID_BYTES } from '../core/event.ts';
-import type { MappedEvent, Source } from '../core/source.ts';
+import { MAX_ITEM_ID_BYTES, MAX_TRACE_PARENT_BYTES, MAX_USER_ID_BYTES } from '../core/event.ts';
+import type { MappedChange, MappedEvent, Source } from '../core/source.ts';
 import { headerTexts, textOf } from './text.ts';
 
 export interface IngestTaskOptions {
@@ -16,8 +16,8 @@ export interface IngestTaskOptions {
   readonly decoder: GenericDecoder;
   /** Of what is written. */
   readonly codec: Codec;
-  readonly topics: { readonly timeline: string; readonly deadLetters: string };
-  /** Of the timeline, and of dead letters. The source's topic has its own number. */
+  readonly topics: { readonly timeline: string; readonly items: string; readonly deadLetters: string };
+  /** Of the timeline, of items and of dead letters. The source's topic has its own number. */
   readonly timelinePartitions: number;
   /** Whether a record's time is the broker's: then it is the event's first append time. */
   readonly hasAppendTime: boolean;
@@ -29,7 +29,7 @@ export interface IngestTaskOptions {
 const MAX_BYTES = 16 * 1024 * 1024;
 
 /**
- * One partition of one source: each record becomes an event on its user's partition of the timeline, or a dead letter, or is left.
+ * One partition of one source: each record becomes an event on its user's partition of the timeline, or the change of an item on the item's, or a dead letter, or is left.
  *
  * There is no state but the position, so nothing can be lost but that; it stands in the changelog's position row and is committed with the events in one
  * transaction. A batch that is done again after a crash gives the same events with the same ids, because the mapping is pure.
@@ -96,7 +96,8 @@ export class IngestTask implements StageTask {
     const { offset, timestampMs, key, headers } = record;
     const where = { topic, partition: this.#context.partition, offset, timeMs: timestampMs };
     const mapped = source.map({ ...where, key: textOf(key), headers: headerTexts(headers), ...decoded });
-    if (mapped.kind === 'event') this.#write(record, mapped.event);
+    if (mapped.kind === 'event') this.#writeEvent(record, mapped.event);
+    else if (mapped.kind === 'change') this.#writeChange(record, mapped.change);
     else if (mapped.kind === 'filtered') this.#tally.filtered++;
     // A tombstone of a compacted topic fails by whatever is read of it.
     else this.#refuse(record, record.value === null ? { reason: 'null_value', detail: mapped.detail } : mapped);
@@ -107,8 +108,8 @@ export class IngestTask implements StageTask {
     return value === null ? { schema: null, value: null } : this.#options.decoder.decode(value);
   }
 
-  #write(record: LogRecord, event: MappedEvent): void {
-    const { source, codec, topics, timelinePartitions, hasAppendTime, maxEventBytes } = this.#options;
+  #writeEvent(record: LogRecord, event: MappedEvent): void {
+    const { source, codec, topics, hasAppendTime } = this.#options;
     const key = Buffer.from(event.userId);
     if (key.length > MAX_USER_ID_BYTES) {
       this.#refuse(record, {
@@ -119,18 +120,35 @@ export class IngestTask implements StageTask {
     }
     const original = { source: source.name, topic: source.topic, partition: this.#context.partition, offset: record.offset };
     const ingested = { ...event, appendedAt: hasAppendTime ? record.timestampMs : null, ...original };
-    const value = codec.encode('lull.v1.Control', { ingested });
+    this.#write(record, event.type, { topic: topics.timeline, key, value: codec.encode('lull.v1.Control', { ingested }) });
+  }
+
+  #writeChange(record: LogRecord, change: MappedChange): void {
+    const { codec, topics } = this.#options;
+    const key = Buffer.from(change.itemId);
+    if (key.length > MAX_ITEM_ID_BYTES) {
+      this.#refuse(record, {
+        reason: 'item_id_length',
+        detail: `the item's id has ${key.length} bytes, 1 to ${MAX_ITEM_ID_BYTES} are taken`,
+      });
+      return;
+    }
+    this.#write(record, change.type, { topic: topics.items, key, value: codec.encode('lull.v1.ItemChange', change) });
+  }
+
+  #write(record: LogRecord, type: string, { topic, key, value }: { topic: string; key: Buffer; value: Buffer }): void {
+    const { timelinePartitions, maxEventBytes } = this.#options;
     if (value.length > maxEventBytes) {
       this.#refuse(record, { reason: 'too_large', detail: `an event of ${value.length} bytes, at most ${maxEventBytes} are taken` });
       return;
     }
     const traceParent = record.headers?.['traceparent'];
     this.#add({
-      ...{ topic: topics.timeline, partition: partitionFor(key, timelinePartitions), key, value },
+      ...{ topic, partition: partitionFor(key, timelinePartitions), key, value },
       ...(traceParent !== undefined && traceParent.length <= MAX_TRACE_PARENT_BYTES ? { headers: { traceparent: traceParent } } : {}),
     });
     const { types } = this.#tally;
-    types.set(event.type, (types.get(event.type) ?? 0) + 1);
+    types.set(type, (types.get(type) ?? 0) + 1);
     this.#tally.oldestMs = Math.min(this.#tally.oldestMs, record.timestampMs);
   }
 

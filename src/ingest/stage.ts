@@ -9,7 +9,7 @@ export interface IngestStageOptions {
   readonly source: Source;
   readonly decoder: GenericDecoder;
   readonly codec: Codec;
-  readonly topics: { readonly timeline: string; readonly deadLetters: string; readonly state: string };
+  readonly topics: { readonly timeline: string; readonly items: string; readonly deadLetters: string; readonly state: string };
   readonly timelinePartitions: number;
   /** Whether the source's topic is LogAppendTime. */
   readonly hasAppendTime: boolean;
@@ -29,7 +29,7 @@ export function ingestStageName(source: string): string {
 }
 
 /**
- * The stage `ingest-<source>`: a foreign topic in; events on the timeline and dead letters out.
+ * The stage `ingest-<source>`: a foreign topic in; events on the timeline, changes of items and dead letters out.
  *
  * There is one for each source, with a group, a changelog and a store of its own, all in one process: foreign topics have their own numbers of partitions, and the engine's
  * task, its position and its transactional id are of one topic. So a source can be added, removed or stuck (its topic is gone, its position was moved) without the others.

@@ -8,6 +8,9 @@ export interface TopicNames {
   readonly outcomes: string;
   readonly decisions: string;
   readonly deadLetters: string;
+  /** Interest in items, and the items' changes, keyed by item. */
+  readonly items: string;
+  readonly itemsState: string;
   /** The changelog of one sender, e.g. of `webpush`. */
   readonly senderState: (sender: string) => string;
   /** The changelog of one source's ingest. */
@@ -22,6 +25,8 @@ export function topicNames(prefix: string): TopicNames {
     outcomes: `${prefix}.outcomes`,
     decisions: `${prefix}.decisions`,
     deadLetters: `${prefix}.dead-letters`,
+    items: `${prefix}.items`,
+    itemsState: `${prefix}.items-state`,
     senderState: (sender) => `${prefix}.sender-${sender}-state`,
     ingestState: (source) => `${prefix}.ingest-${source}-state`,
   };
@@ -97,6 +102,11 @@ export function topicPlans(prefix: string, senders: readonly string[] = SENDERS)
     { topic: names.dispatch, settings: log(3) },
     { topic: names.outcomes, settings: log(30) },
     { topic: names.decisions, settings: log(30) },
+    {
+      topic: names.items,
+      settings: log(7, { ...appendTime, holds: 'exactly', because: "interest ends by the broker's clock, in log order" }),
+    },
+    { topic: names.itemsState, settings: changelog },
     {
       topic: names.deadLetters,
       settings: [

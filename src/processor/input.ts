@@ -11,7 +11,14 @@ const MAX_BYTES_PER_UNIT = 3;
 
 /** What a timeline record turned out to be. */
 export type Input =
-  | { readonly kind: 'event'; readonly event: Event; readonly forwarded: boolean; readonly bytes: number }
+  | {
+      readonly kind: 'event';
+      readonly event: Event;
+      readonly forwarded: boolean;
+      readonly bytes: number;
+      /** Where it is the change of an item: which. */
+      readonly itemId: string | null;
+    }
   | { readonly kind: 'tick'; readonly maxTimers: number; readonly upToMs: number | null }
   | { readonly kind: 'refused'; readonly refusal: Refusal };
 
@@ -30,7 +37,7 @@ export function readInput(codec: Codec, source: TopicPartition, record: LogRecor
     throw error;
   }
   if (decoded.record === 'lull.v1.Control') {
-    const { tick, forward, ingested } = decoded.value;
+    const { tick, forward, ingested, fanOut } = decoded.value;
     if (tick !== null) {
       // Lull writes none with a key; what has one belongs to that user alone.
       if (record.key !== null) return refused('keyed_tick', 'a tick with a key: ticks are of the whole partition');
@@ -44,12 +51,24 @@ export function readInput(codec: Codec, source: TopicPartition, record: LogRecor
       const event = { ...ingested, sentAt: null, imported: false };
       return readEvent(source, record, event, { appendedAtMs, forwarded: false, bytes: value.length });
     }
+    if (fanOut !== null) {
+      const appendedAtMs = Math.min(fanOut.appendedAt, record.timestampMs);
+      const event = { ...fanOut, sentAt: null, imported: false };
+      return readEvent(source, record, event, { appendedAtMs, forwarded: false, bytes: value.length, itemId: fanOut.itemId });
+    }
     return refused('unknown_control', 'a control record that this version does not know');
   }
   if (decoded.record !== 'lull.v1.ProductEvent') return refused('unexpected_schema', `${decoded.record} does not belong on the timeline`);
-  // Only what others write has this limit: a forward is a little larger than what it forwards.
+  // Only what others write has this limit: a forward or a fan-out is a little larger than what it carries.
   if (value.length > maxEventBytes) return refused('too_large', `${value.length} bytes, at most ${maxEventBytes} are taken`);
   return readEvent(source, record, decoded.value, { appendedAtMs: record.timestampMs, forwarded: false, bytes: value.length });
+}
+
+interface Origin {
+  readonly appendedAtMs: number;
+  readonly forwarded: boolean;
+  readonly bytes: number;
+  readonly itemId?: string | null;
 }
 
 /** A forwarded event has its place in the log where it was forwarded to, and its first append time. */
@@ -57,7 +76,7 @@ function readEvent(
   source: TopicPartition,
   record: LogRecord,
   value: ProductEvent,
-  { appendedAtMs, forwarded, bytes }: { readonly appendedAtMs: number; readonly forwarded: boolean; readonly bytes: number },
+  { appendedAtMs, forwarded, bytes, itemId = null }: Origin,
 ): Input {
   const { key } = record;
   if (key === null) return refused('null_key', 'a product event without a key: its user has no order');
@@ -71,6 +90,7 @@ function readEvent(
     kind: 'event',
     forwarded,
     bytes,
+    itemId,
     event: {
       topic: source.topic,
       partition: source.partition,

@@ -16,6 +16,8 @@ export interface ProcessorObserver {
   tick(): void;
   /** Records whose key belongs to another partition. */
   wrongPartition(count: number): void;
+  /** Interest in items: that it began, was prolonged or ended. */
+  interests(count: number): void;
 }
 
 const nothing = (): void => undefined;
@@ -32,4 +34,5 @@ export const silentProcessorObserver: ProcessorObserver = {
   timerFired: nothing,
   tick: nothing,
   wrongPartition: nothing,
+  interests: nothing,
 };

@@ -90,7 +90,7 @@ export class Overlay {
     this.#options = options;
     this.users = new Users(options);
     this.timers = new TimerQueue((from, limit) => this.#loadDue(from, limit));
-    this.#outbox = new Outbox(options.codec, options.topics, options.source.partition);
+    this.#outbox = new Outbox(options.codec, options.topics, { partition: options.source.partition, partitions: options.partitions });
   }
 
   /** How much of a transaction there is already: at 1 it is full. */

@@ -10,6 +10,7 @@ export class Tally {
   readonly #lateness: number[] = [];
   #duplicates = 0;
   #lateSuppressions = 0;
+  #interests = 0;
   sessionsOpened = 0;
   wrongPartition = 0;
   ticks = 0;
@@ -26,6 +27,7 @@ export class Tally {
     this.#commands.push(...effects.commands);
     this.#decisions.push(...effects.decisions);
     this.#lateSuppressions += effects.lateSuppressions;
+    this.#interests += effects.interests.length;
     if (effects.duplicate) this.#duplicates++;
   }
 
@@ -39,6 +41,7 @@ export class Tally {
     for (let i = 0; i < this.ticks; i++) observer.tick();
     if (this.#duplicates > 0) observer.duplicates(this.#duplicates);
     if (this.#lateSuppressions > 0) observer.lateSuppressions(this.#lateSuppressions);
+    if (this.#interests > 0) observer.interests(this.#interests);
     if (this.sessionsOpened > 0) observer.sessionsOpened(this.sessionsOpened);
     if (this.wrongPartition > 0) observer.wrongPartition(this.wrongPartition);
   }
@@ -51,6 +54,7 @@ export class Tally {
     this.#lateness.length = 0;
     this.#duplicates = 0;
     this.#lateSuppressions = 0;
+    this.#interests = 0;
     this.sessionsOpened = 0;
     this.wrongPartition = 0;
     this.ticks = 0;

@@ -1,4 +1,5 @@
 import type { Codec } from '../avro/codec.ts';
+import type { Event } from '../core/event.ts';
 import type { Program } from '../core/program.ts';
 import type { Timer } from '../core/state.ts';
 import { onEvent, onTimer } from '../core/step.ts';
@@ -83,8 +84,10 @@ export class Turns {
     if (this.#overlay.fill >= 1 && to - from > 1) throw new SegmentTooLargeError(to - from);
   }
 
-  #takeEvent(record: LogRecord, user: User, { event, forwarded, bytes }: Extract<Input, { kind: 'event' }>, nowMs: number): void {
+  #takeEvent(record: LogRecord, user: User, input: Extract<Input, { kind: 'event' }>, nowMs: number): void {
     const { program, isHistorical, source } = this.#options;
+    const { forwarded, bytes } = input;
+    const event = withItem(program, input);
     const { tally } = this.#overlay;
     if (isHistorical && forwarded) return;
     if (user.home !== source.partition) {
@@ -97,4 +100,10 @@ export class Turns {
     tally.event(program.eventTypes.has(event.type) || event.type.startsWith('$') ? event.type : 'other');
     this.#overlay.event(record, user, this.#rowGrowth(user.rowBytes, bytes, event.type), () => onEvent(user.state, event, nowMs, program));
   }
+}
+
+/** The change of an item names it in the property that events.yaml says: for the core it is an event like any other. */
+function withItem({ eventTypes }: Program, { event, itemId }: Extract<Input, { kind: 'event' }>): Event {
+  const property = itemId === null ? undefined : eventTypes.get(event.type)?.item;
+  return property === undefined ? event : { ...event, properties: { ...event.properties, [property]: itemId } };
 }

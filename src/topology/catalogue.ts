@@ -2,6 +2,7 @@ import type { EventType } from '../core/program.ts';
 import type { EventsFile, PropertyForm, TopologyFile } from './files.ts';
 import type { Issue } from './issue.ts';
 import type { Loaded } from './load.ts';
+import { didYouMean } from './suggest.ts';
 
 /** `time`: milliseconds since the epoch in the log, a time in conditions. */
 export type ValueType = 'string' | 'long' | 'double' | 'boolean' | 'time';
@@ -58,10 +59,22 @@ export function readCatalogue(events: Loaded<EventsFile>): { catalogue: Catalogu
         );
     }
     const item = form?.item;
+    if (item !== undefined && properties.get(item)?.type !== 'string')
+      issues.push(
+        source.issue(
+          [type, 'item'],
+          `\`${type}\` has no property \`${item}\` of type string`,
+          didYouMean(item, textsOf(properties), 'its texts') ?? `declare it under \`properties\`: ${item}: string`,
+        ),
+      );
     // An item's change is nothing that a person did.
-    catalogue.set(type, { type, activity: form?.activity ?? item === undefined, properties, ...(item === undefined ? {} : { item }) });
+    catalogue.set(type, { type, activity: form?.activity ?? item === undefined, ...(item === undefined ? {} : { item }), properties });
   }
   return { catalogue, issues };
+}
+
+function textsOf(properties: Properties): string[] {
+  return [...properties].filter(([, { type }]) => type === 'string').map(([name]) => name);
 }
 
 /** The names of what a change of an attribute, and the coming of a date, trigger with. */

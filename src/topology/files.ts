@@ -25,7 +25,9 @@ export interface TopologyFile {
 export interface SourceForm {
   readonly description?: string;
   readonly topic: string;
-  readonly user: Expression;
+  /** Whose event it is; or, in its place, which item's. */
+  readonly user?: Expression;
+  readonly item?: Expression;
   readonly when?: ConditionForm;
   readonly event: string | { readonly cel: Expression };
   readonly time?: Expression;

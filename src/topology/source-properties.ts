@@ -9,11 +9,13 @@ export interface SourceEventType {
   readonly properties: Properties;
   /** Properties that are not in `properties` are taken too, of whatever type; and null is a value: it deletes an attribute. */
   readonly isProfile: boolean;
+  /** The property that names the item; null where it is no item's change. */
+  readonly item: string | null;
 }
 
 export function sourceEventTypes(catalogue: Catalogue, profile: Properties | null): ReadonlyMap<string, SourceEventType> {
   const types = new Map<string, SourceEventType>();
-  for (const { type, properties } of catalogue.values()) types.set(type, { type, properties, isProfile: false });
+  for (const { type, properties, item = null } of catalogue.values()) types.set(type, { type, properties, isProfile: false, item });
   for (const { type, writer, properties } of RESERVED_EVENTS) {
     // What Lull's own senders write is no foreign topic's to say.
     if (writer === 'sender') continue;
@@ -22,9 +24,19 @@ export function sourceEventTypes(catalogue: Catalogue, profile: Properties | nul
       name,
       { type: of, optional: !required },
     ]);
-    types.set(type, { type, isProfile, properties: isProfile ? (profile ?? new Map<string, Property>()) : new Map(declared) });
+    types.set(type, { type, isProfile, item: null, properties: isProfile ? (profile ?? new Map<string, Property>()) : new Map(declared) });
   }
   return types;
+}
+
+/** What the source of an item may write: its changes, of which the item's id is known already. */
+export function itemEventTypes(types: ReadonlyMap<string, SourceEventType>): ReadonlyMap<string, SourceEventType> {
+  const changes = [...types.values()].flatMap((type): [string, SourceEventType][] => {
+    const property = type.item === null ? undefined : type.properties.get(type.item);
+    if (type.item === null || property === undefined) return [];
+    return [[type.type, { ...type, properties: new Map([...type.properties, [type.item, { ...property, optional: true }]]) }]];
+  });
+  return new Map(changes);
 }
 
 /** CEL's types that can become a property. */

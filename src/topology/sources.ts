@@ -6,11 +6,11 @@ import type { SourceForm, TopologyFile } from './files.ts';
 import type { Issue } from './issue.ts';
 import type { Loaded } from './load.ts';
 import type { Params } from './params.ts';
-import { celTypesFor, isFault, sourceEventTypes, toScalar } from './source-properties.ts';
+import { celTypesFor, isFault, itemEventTypes, sourceEventTypes, toScalar } from './source-properties.ts';
 import type { SourceEventType } from './source-properties.ts';
 import { SourceExpressions } from './source-expressions.ts';
 import type { SourceContext, SourceExpression } from './source-expressions.ts';
-import type { Path } from './source.ts';
+import type { Path, Source as File } from './source.ts';
 import { didYouMean } from './suggest.ts';
 import { TIMESTAMP } from './views.ts';
 
@@ -26,7 +26,12 @@ export function compileSources(
   const expressions = new SourceExpressions(file, world.params);
   const sources = Object.entries(value.sources ?? {}).flatMap(([name, form]) => {
     const before = expressions.issues.length;
-    const source = compileSource(name, form, { topology, types, expressions });
+    const issue = whoseIssue(name, form, file);
+    if (issue !== null) {
+      expressions.issues.push(issue);
+      return [];
+    }
+    const source = compileSource(name, form, { topology, types: form.item === undefined ? types : itemEventTypes(types), expressions });
     return expressions.issues.slice(before).some(({ severity }) => severity === 'error') ? [] : [source];
   });
   return { sources, issues: expressions.issues };
@@ -50,7 +55,8 @@ function compileSource(name: string, form: SourceForm, world: World): Source {
     const text = form[key];
     return text === undefined ? null : expressions.compile(text, [...path, key], allowed, expects);
   };
-  const user = expressions.compile(form.user, [...path, 'user'], ID_TYPES, '`user` is a text or a whole number');
+  const of = form.item === undefined ? 'user' : 'item';
+  const whose = expressions.compile(form[of] ?? '', [...path, of], ID_TYPES, `\`${of}\` is a text or a whole number`);
   const when = compileWhen(form, [...path, 'when'], world);
   const time = optional('time', [TIMESTAMP, 'int'], '`time` is a time, or milliseconds since 1970');
   const id = optional('id', ID_TYPES, '`id` is a text or a whole number');
@@ -59,8 +65,8 @@ function compileSource(name: string, form: SourceForm, world: World): Source {
 
   const event = (record: SourceRecord, context: SourceContext): Mapped => {
     if (when !== null && when.evaluate(context) !== true) return { kind: 'filtered' };
-    const userId = idOf(user?.evaluate(context));
-    if (userId === null) return refused('no_user', `source ${name}: \`user\` is no text and no whole number, or empty`);
+    const ofId = idOf(whose?.evaluate(context));
+    if (ofId === null) return refused(`no_${of}`, `source ${name}: \`${of}\` is no text and no whole number, or empty`);
     const typeName = typeOf(context);
     const type =
       typeof typeName === 'string' && (typeof form.event === 'string' || isComputable(typeName)) ? types.get(typeName) : undefined;
@@ -82,7 +88,8 @@ function compileSource(name: string, form: SourceForm, world: World): Source {
       ? undefined
       : [...type.properties].find(([key, { optional }]) => !optional && !Object.hasOwn(values, key));
     if (missing !== undefined) return refused('property_missing', `source ${name}: ${type.type} needs the property ${missing[0]}`);
-    return { kind: 'event', event: { eventId, userId, type: type.type, occurredAt, properties: values } };
+    const said = { eventId, type: type.type, occurredAt, properties: values };
+    return of === 'user' ? { kind: 'event', event: { ...said, userId: ofId } } : { kind: 'change', change: { ...said, itemId: ofId } };
   };
   const map = (record: SourceRecord): Mapped => {
     try {
@@ -93,6 +100,14 @@ function compileSource(name: string, form: SourceForm, world: World): Source {
     }
   };
   return { name, topic: form.topic, map };
+}
+
+/** A source's events are of a user, or of an item. */
+function whoseIssue(name: string, { user, item }: SourceForm, file: File): Issue | null {
+  if ((user === undefined) !== (item === undefined)) return null;
+  const hint = '`user`: whose event it is; `item`: of which item it is a change, for everybody who is interested in it';
+  if (item === undefined) return file.issueAtKey(['sources', name], '`user` or `item` is missing', hint);
+  return file.issueAtKey(['sources', name, 'item'], '`user` and `item` are there, and only one can be', hint);
 }
 
 function compileWhen(form: SourceForm, path: Path, { topology, expressions }: World): SourceExpression | null {
@@ -114,8 +129,13 @@ function compileType(form: SourceForm, path: Path, { topology, types, expression
   }
   if (!types.has(event)) {
     const known = [...types.keys()].filter((type) => type.startsWith('$') === event.startsWith('$'));
-    const hint = didYouMean(event, known, 'events') ?? 'declare it in events.yaml; `event: { cel: ... }` computes a type';
-    expressions.issues.push(topology.source.issue(path, `there is no event \`${event}\` that a source can write`, hint));
+    const declare =
+      form.item === undefined
+        ? 'declare it in events.yaml; `event: { cel: ... }` computes a type'
+        : 'its `item` in events.yaml says which property names the item';
+    const hint = didYouMean(event, known, 'events') ?? declare;
+    const what = form.item === undefined ? 'a source' : 'the source of an item';
+    expressions.issues.push(topology.source.issue(path, `there is no event \`${event}\` that ${what} can write`, hint));
   }
   return () => event;
 }

@@ -24,7 +24,9 @@ const productEvent = {
 
 const { sentAt: _sentAt, imported: _imported, ...mapped } = productEvent;
 const ingestedEvent = { ...mapped, appendedAt: orNull(timeMs) };
-const noControl = { tick: fc.constant(null), forward: fc.constant(null), ingested: fc.constant(null) };
+const noControl = { tick: fc.constant(null), forward: fc.constant(null), ingested: fc.constant(null), fanOut: fc.constant(null) };
+const { userId: _userId, ...itemEvent } = mapped;
+const itemChange = { ...itemEvent, itemId: text };
 
 /** Whatever each record may hold. */
 export const records: { readonly [Name in keyof EncodableTypes]: fc.Arbitrary<EncodableTypes[Name]> } = {
@@ -33,6 +35,7 @@ export const records: { readonly [Name in keyof EncodableTypes]: fc.Arbitrary<En
     fc.record({ ...noControl, tick: fc.record({ maxTimers: int, upTo: orNull(timeMs), nonce: text }) }),
     fc.record({ ...noControl, forward: fc.record({ ...productEvent, appendedAt: timeMs, partition: int, offset: long }) }),
     fc.record({ ...noControl, ingested: fc.record({ ...ingestedEvent, source: text, topic: text, partition: int, offset: long }) }),
+    fc.record({ ...noControl, fanOut: fc.record({ ...itemChange, userId: text, appendedAt: timeMs, partition: int, offset: long }) }),
   ),
   'lull.v1.SendCommand': fc.record({
     commandId: text,
@@ -88,4 +91,6 @@ export const records: { readonly [Name in keyof EncodableTypes]: fc.Arbitrary<En
     attempt: int,
     atMs: timeMs,
   }),
+  'lull.v1.ItemChange': fc.record(itemChange),
+  'lull.v1.ItemInterest': fc.record({ itemId: text, change: text, userId: text, until: timeMs }),
 };

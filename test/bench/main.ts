@@ -9,6 +9,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   w2: () => import('./w2.ts'),
   growth: () => import('./growth.ts'),
   'coming-back': () => import('./coming-back.ts'),
+  'fan-out': () => import('./fan-out.ts'),
 };
 
 const given = process.argv.slice(2);

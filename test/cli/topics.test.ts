@@ -106,7 +106,7 @@ describe('lull topics', () => {
       differences: { topic: string; setting: string; got: string; expected: string }[];
     };
     expect(report.missing).toEqual(
-      ['outcomes', 'decisions', 'sender-fcm-state', 'sender-webpush-state'].map((name) => `${prefix}.${name}`),
+      ['outcomes', 'decisions', 'items', 'items-state', 'sender-fcm-state', 'sender-webpush-state'].map((name) => `${prefix}.${name}`),
     );
     expect(report.differences.map(({ topic, setting, got, expected }) => [topic, setting, got, expected])).toEqual([
       [timeline, 'message.timestamp.type', 'CreateTime', 'LogAppendTime'],

@@ -65,10 +65,10 @@ export class IngestRig {
 
   start(options: Partial<IngestStageOptions> = {}): { readonly done: Promise<void>; readonly stop: () => Promise<void> } {
     const { rig, source } = this;
-    const { timeline, deadLetters } = rig.topics;
+    const { timeline, items, deadLetters } = rig.topics;
     const stage = createIngestStage({
       ...{ source, codec: rig.codec, decoder: createGenericDecoder({ registry: createRegistry({ url: registryUrl() }) }) },
-      ...{ topics: { timeline, deadLetters, state: this.changelog }, timelinePartitions: 2, hasAppendTime: false },
+      ...{ topics: { timeline, items, deadLetters, state: this.changelog }, timelinePartitions: 2, hasAppendTime: false },
       ...options,
     });
     const abort = new AbortController();

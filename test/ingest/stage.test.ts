@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Source } from '../../src/core/source.ts';
 import { silentIngestObserver, type IngestObserver } from '../../src/ingest/observer.ts';
 import { partitionFor } from '../../src/log/partitioner.ts';
 import { ProcessorRig, T0 } from '../processor/rig.ts';
@@ -40,6 +41,44 @@ describe('the ingest stage', () => {
       ],
       [expect.objectContaining({ offset: 2, properties: { cartId: 'c2', key: null } }), { traceparent: TRACE }],
     ]);
+  });
+
+  test("puts the change of an item on the item's partition of the topic of items, keyed by the item", async () => {
+    const ingest = await new IngestRig(rig).create();
+    const { items } = rig.topics;
+    await rig.log.admin.createTopics([{ topic: items, partitions: 2, replicationFactor: 1, config: {} }]);
+    const map: Source['map'] = ({ value, offset, timeMs }) => {
+      const itemId = (value as ReadonlyMap<string, string>).get('cart')!;
+      return {
+        kind: 'change',
+        change: { eventId: `c${offset}`, itemId, type: 'price_changed', occurredAt: timeMs, properties: { price: 9 } },
+      };
+    };
+    const named = ['lamp', 'vase', 'Möbel', 'i'.repeat(257)];
+    await ingest.append(...named.map((item) => ({ value: ingest.encode('nobody', 'priced', item) })));
+    const { stop } = ingest.start({ source: { ...ingest.source, map } });
+    await ingest.untilRead();
+    await stop();
+    const written = await Promise.all(
+      [0, 1].map(async (partition) => {
+        const reader = rig.log.reader({ topic: items, partition, offset: 0 });
+        const { records } = await reader.fetch({ maxWaitMs: 20 });
+        await reader.close();
+        return records.map(({ key, value }) => ({ partition, key: key!, change: rig.codec.decode(value!) }));
+      }),
+    );
+    for (const { partition, key } of written.flat()) expect(partition).toBe(partitionFor(key, 2));
+    expect(
+      written
+        .flat()
+        .map(({ key }) => key.toString())
+        .sort(),
+    ).toEqual(['Möbel', 'lamp', 'vase']);
+    expect(written.flat().find(({ key }) => key.toString() === 'lamp')?.change).toEqual({
+      record: 'lull.v1.ItemChange',
+      value: { eventId: 'c0', itemId: 'lamp', type: 'price_changed', occurredAt: T0, properties: { price: 9 } },
+    });
+    expect((await rig.deadLetters()).map(({ reason }) => reason)).toEqual(['item_id_length']);
   });
 
   test('keeps the first append time, where the source has the time of a broker', async () => {

@@ -25,6 +25,16 @@ const WHERE = 'session.counts.product_viewed >= 2 && session.counts.cart_item_ad
 
 const CASES: readonly Case[] = [
   {
+    name: 'an item that is named by no property',
+    edits: [[EVENTS, 'product_viewed:\n', 'product_viewed:\n  item: productID\n']],
+    says: ['events.yaml:16:9: error: `product_viewed` has no property `productID` of type string\n    its texts: sku, name, currency'],
+  },
+  {
+    name: 'an item that is named by a number',
+    edits: [[EVENTS, 'product_viewed:\n', 'product_viewed:\n  item: price\n']],
+    says: ['events.yaml:16:9: error: `product_viewed` has no property `price` of type string\n    its texts: sku, name, currency'],
+  },
+  {
     name: 'a misspelt key',
     edits: [[CART, 'expires: 6h', 'expirs: 6h']],
     says: ['journeys/cart_abandoned.yaml:21:1: error: `expirs` is not known here\n    did you mean `expires`?'],

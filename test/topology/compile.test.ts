@@ -136,6 +136,11 @@ describe('compiling', () => {
     expect(key(event({ percent: '' }))).toBeNull();
   });
 
+  it('knows which property names the item', () => {
+    const { program } = compileSmall({ 'events.yaml': `${SMALL['events.yaml']!}cheaper: { item: sku, properties: { sku: string? } }\n` });
+    expect(program.eventTypes.get('cheaper')).toEqual({ type: 'cheaper', activity: true, item: 'sku' });
+  });
+
   it('gives every limit and setting its default', () => {
     const { program } = compileSmall();
     expect(program).toMatchObject({ name: 'small', app: 'test', sessionGapMs: 1_800_000, maxEventAgeMs: 604_800_000, caps: [], sums: [] });

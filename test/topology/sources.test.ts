@@ -8,6 +8,7 @@ const EVENTS = `
 watched: { properties: { percent: long } }
 purchase_completed: { properties: { orderId: string, total: double, items: long?, gift: boolean? } }
 order_placed: { properties: { orderId: string } }
+price_changed: { item: sku, activity: false, properties: { sku: string, price: double } }
 `;
 
 const T0 = Date.UTC(2026, 0, 5, 9, 0, 0);
@@ -186,6 +187,49 @@ describe('a source', () => {
   });
 });
 
+const PRICES = [
+  'topic: shop.prices',
+  'item: value.article',
+  'event: price_changed',
+  'time: value.at',
+  'properties: { price: value.price }',
+];
+const PRICE = { article: 'lamp', price: 9n, at: new Date(T0 - 1000) };
+const priceRecord = (fields: Readonly<Record<string, unknown>> = {}) => record({}, { value: map({ ...PRICE, ...fields }) });
+
+describe('the source of an item', () => {
+  test('makes a change of a record, and need not say the item twice', () => {
+    expect(sourceOf(...PRICES).map(priceRecord())).toEqual({
+      kind: 'change',
+      change: {
+        ...{ eventId: 'shop.orders/2/7/price_changed', itemId: 'lamp', type: 'price_changed', occurredAt: T0 - 1000 },
+        properties: { price: 9 },
+      },
+    });
+  });
+
+  test('takes the item from a whole number, and refuses a record without one', () => {
+    expect(sourceOf(...PRICES).map(priceRecord({ article: 12n }))).toMatchObject({ change: { itemId: '12' } });
+    for (const article of [null, '', 1.5]) expect(reasonOf(sourceOf(...PRICES).map(priceRecord({ article })))).toBe('no_item');
+  });
+
+  test('computes the type among the changes of items alone', () => {
+    const source = sourceOf(...PRICES.map((line) => (line.startsWith('event') ? 'event: { cel: value.kind }' : line)));
+    expect(source.map(priceRecord({ kind: 'price_changed' })).kind).toBe('change');
+    expect(reasonOf(source.map(priceRecord({ kind: 'order_placed' })))).toBe('unknown_event_type');
+  });
+
+  test('may be of a user all the same, who is told of it alone', () => {
+    const source = sourceOf(
+      'topic: shop.prices',
+      'user: key',
+      'event: price_changed',
+      'properties: { sku: value.article, price: value.price }',
+    );
+    expect(source.map(priceRecord())).toMatchObject({ kind: 'event', event: { userId: 'k', properties: { sku: 'lamp', price: 9 } } });
+  });
+});
+
 describe('a mistake in a source is found', () => {
   const problemsOf = (lines: readonly string[]): string[] =>
     inFolder({ ...SMALL, ...files(...lines) }, (folder) => {
@@ -250,6 +294,25 @@ describe('a mistake in a source is found', () => {
       [
         "topology.yaml:6:3: error: `topic` is missing in `orders`\n    topic: The topic; values are Avro in the registry's framing, of any schema. A source that is to read another topic gets another name.",
       ],
+    ],
+    [
+      'neither whose event it is nor of which item',
+      ORDERS.filter((line) => !line.startsWith('user:')),
+      [
+        'topology.yaml:6:3: error: `user` or `item` is missing\n    `user`: whose event it is; `item`: of which item it is a change, for everybody who is interested in it',
+      ],
+    ],
+    [
+      'both a user and an item',
+      [...PRICES, 'user: key'],
+      [
+        'topology.yaml:8:5: error: `user` and `item` are there, and only one can be\n    `user`: whose event it is; `item`: of which item it is a change, for everybody who is interested in it',
+      ],
+    ],
+    [
+      'an event of a user where there is an item',
+      PRICES.map((line) => (line.startsWith('event') ? 'event: order_placed' : line)),
+      ['topology.yaml:9:12: error: there is no event `order_placed` that the source of an item can write\n    events: price_changed'],
     ],
     [
       'a time that is none',

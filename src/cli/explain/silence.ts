@@ -81,11 +81,12 @@ export function explainSilences(program: Program, records: readonly UserRecord[]
     });
 }
 
-/** What a product service wrote, or ingest in its place. */
+/** What a product service wrote, or ingest or the items in its place. */
 function eventOf({ decoded }: UserRecord): ProductEvent | null {
   if (decoded.record === 'lull.v1.ProductEvent') return decoded.value;
-  if (decoded.record !== 'lull.v1.Control' || decoded.value.ingested === null) return null;
-  return { ...decoded.value.ingested, sentAt: null, imported: false };
+  if (decoded.record !== 'lull.v1.Control') return null;
+  const written = decoded.value.ingested ?? decoded.value.fanOut;
+  return written === null ? null : { ...written, sentAt: null, imported: false };
 }
 
 const SESSION = 'session';

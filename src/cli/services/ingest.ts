@@ -19,7 +19,7 @@ export function ingestService(config: Config, folder: string, set: readonly stri
     fingerprint: program.hash,
     sources,
     async stages({ log, codec, partitions, metrics, logger }) {
-      const { timeline, deadLetters, ingestState } = topicNames(config.prefix);
+      const { timeline, items, deadLetters, ingestState } = topicNames(config.prefix);
       const decoder = createGenericDecoder({ registry: openRegistry(config) });
       const observer = ingestObserver(metrics.metrics, logger);
       const specs = await log.admin.describeTopics([...new Set(sources.map(({ topic }) => topic))]);
@@ -27,7 +27,7 @@ export function ingestService(config: Config, folder: string, set: readonly stri
       return sources.map((source) =>
         createIngestStage({
           ...{ source, decoder, codec, observer, timelinePartitions: partitions },
-          topics: { timeline, deadLetters, state: ingestState(source.name) },
+          topics: { timeline, items, deadLetters, state: ingestState(source.name) },
           hasAppendTime: specs.get(source.topic)?.config['message.timestamp.type'] === 'LogAppendTime',
         }),
       );

@@ -138,7 +138,7 @@ describe('compiling', () => {
 
   it('knows which property names the item', () => {
     const { program } = compileSmall({ 'events.yaml': `${SMALL['events.yaml']!}cheaper: { item: sku, properties: { sku: string? } }\n` });
-    expect(program.eventTypes.get('cheaper')).toEqual({ type: 'cheaper', activity: true, item: 'sku' });
+    expect(program.eventTypes.get('cheaper')).toEqual({ type: 'cheaper', activity: false, item: 'sku' });
   });
 
   it('gives every limit and setting its default', () => {

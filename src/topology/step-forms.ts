@@ -33,7 +33,7 @@ export function sendNames(forms: readonly StepForm[]): string[] {
 }
 
 /** With a change of clocks. */
-const LONGEST_DAY_MS = 25 * 3_600_000;
+export const LONGEST_DAY_MS = 25 * 3_600_000;
 
 /** How long a run can take, at most: all of its waits. */
 export function runMs(forms: readonly StepForm[]): number {

@@ -280,7 +280,8 @@ const CEL_OF = {
   time: ['google.protobuf.Timestamp'],
 } as const satisfies Record<string, readonly string[]>;
 
-function nextsOf(step: JourneyStep): readonly (number | null)[] {
+/** Where a run may go on behind a step. */
+export function nextsOf(step: JourneyStep): readonly (number | null)[] {
   switch (step.kind) {
     case 'send':
     case 'update':

@@ -25,6 +25,7 @@ const HELP = `Journeys: what an event that concerns two journeys costs with many
   npm run bench -- journeys [--only core|broker] [--rounds 5] [--events 100000] [--broker-events 400000] [--markdown FILE]
 
 --only           the core alone, or the whole processor catching up on a real broker (default: both)
+--cases          some of them: loaded, lived, dormant-1, ... (default: all; on the broker loaded and lived)
 --journeys       how many are loaded (default: 200)
 --users          people (default: 5000; on the broker ten times as many)
 --rounds         each of ten, many, many, ten (default: 5); on the broker --broker-rounds (default: 3)
@@ -79,6 +80,7 @@ export async function run(args: readonly string[], signal: AbortSignal): Promise
     args: [...args],
     options: {
       only: { type: 'string' },
+      cases: { type: 'string' },
       journeys: { type: 'string', default: '200' },
       users: { type: 'string', default: '5000' },
       rounds: { type: 'string', default: '5' },
@@ -100,7 +102,14 @@ export async function run(args: readonly string[], signal: AbortSignal): Promise
   }
   const { only } = values;
   if (only !== undefined && only !== 'core' && only !== 'broker') throw new Error(`--only ${only}: core or broker`);
-  const cases = casesOf(Number(values.journeys));
+  const wanted = values.cases?.split(',');
+  const cases = casesOf(Number(values.journeys)).filter(({ name }) => wanted?.includes(name) !== false);
+  if (cases.length === 0)
+    throw new Error(
+      `--cases ${values.cases!}: there are ${casesOf(0)
+        .map(({ name }) => name)
+        .join(', ')}`,
+    );
   const rows: [string, readonly Ratio[]][] = [];
   const users = Number(values.users);
   if (only !== 'broker') {
@@ -115,7 +124,10 @@ export async function run(args: readonly string[], signal: AbortSignal): Promise
       const options = { users: 10 * users, events: Number(values['broker-events']), rounds: Number(values['broker-rounds']), signal };
       const composition = { bootstrap: broker.bootstrap, workers: Number(values.workers), fetchBytes: Number(values['fetch-bytes']) };
       const limitMs = Number(values['limit-s']) * 1000;
-      rows.push(['the processor', await measureProcessor(cases.slice(0, 2), { ...options, ...composition, log, limitMs })]);
+      rows.push([
+        'the processor',
+        await measureProcessor(wanted === undefined ? cases.slice(0, 2) : cases, { ...options, ...composition, log, limitMs }),
+      ]);
     } finally {
       await log.close();
       await broker.stop();

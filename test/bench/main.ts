@@ -9,6 +9,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   w2: () => import('./w2.ts'),
   growth: () => import('./growth.ts'),
   journeys: () => import('./journeys.ts'),
+  ingest: () => import('./ingest.ts'),
   'coming-back': () => import('./coming-back.ts'),
 };
 

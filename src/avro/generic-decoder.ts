@@ -5,7 +5,7 @@ import { SchemaCache } from './schema-cache.ts';
 
 export type { GenericRecord };
 
-/** Framed Avro of any schema that the registry has. `prepare` and `decode` as a `Codec` has them. */
+/** Framed Avro of any schema that the registry has, those that refer to other subjects included. `prepare` and `decode` as a `Codec` has them. */
 export interface GenericDecoder {
   prepare(values: Iterable<Buffer | null>): Promise<void>;
   /** @throws PoisonError */
@@ -13,7 +13,7 @@ export interface GenericDecoder {
 }
 
 export function createGenericDecoder(options: { readonly registry: SchemaRegistry }): GenericDecoder {
-  const schemas = new SchemaCache({ ...options, compile: (schema) => new GenericReader(schema) });
+  const schemas = new SchemaCache({ ...options, compile: (schema, referenced) => new GenericReader(schema, referenced) });
   return {
     prepare: (values) => schemas.prepare(values),
     decode: (value) => schemas.of(value).read(value, FRAME_BYTES),

@@ -23,11 +23,15 @@ export class GenericReader {
   readonly #branches: readonly Read[];
   readonly #cursor = new Cursor();
 
-  /** @throws PoisonError `unexpected_schema` */
-  constructor(schema: string) {
+  /**
+   * `referenced`: schemas whose types it uses by name, each behind those that it uses itself.
+   * @throws PoisonError `unexpected_schema`
+   */
+  constructor(schema: string, referenced: readonly string[] = []) {
     try {
       const parsed = JSON.parse(schema) as unknown;
       const compiler = new Compiler();
+      for (const text of referenced) compiler.compile(JSON.parse(text), '');
       this.#isUnion = Array.isArray(parsed);
       const parts: readonly unknown[] = Array.isArray(parsed) ? parsed : [parsed];
       this.#branches = parts.map((part) => compiler.compile(part, ''));
@@ -106,7 +110,9 @@ class Compiler {
     }
   }
 
+  /** Of a record that is defined there, or named and defined elsewhere: a topic of several types is a union of names. */
   recordName(schema: unknown): string | null {
+    if (typeof schema === 'string') return this.#named.get(schema)?.isRecord === true ? schema : null;
     if (typeof schema !== 'object' || schema === null || !('name' in schema)) return null;
     const { name } = fullName(schema, '');
     return this.#named.get(name)?.isRecord === true ? name : null;

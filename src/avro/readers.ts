@@ -24,7 +24,12 @@ export const TYPES: Readonly<Record<RecordName, Type>> = Object.fromEntries(
 const FIRST = parseType(FIRST_PRODUCT_EVENT);
 
 /** @throws PoisonError `unexpected_schema` where it is none of our records, or cannot be read as ours */
-export function readerOf(writerSchema: string): Reader {
+export function readerOf(writerSchema: string, referenced: readonly string[] = []): Reader {
+  if (referenced.length > 0)
+    throw new PoisonError(
+      'unexpected_schema',
+      "its schema refers to other subjects, which those of Lull's records never do: use the published one",
+    );
   let writer: Type;
   try {
     writer = parseType(writerSchema);

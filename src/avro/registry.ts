@@ -10,12 +10,28 @@ export interface RegistryOptions {
   readonly timeoutMs?: number;
 }
 
+/** A schema as the registry has it. */
+export interface RegisteredSchema {
+  readonly text: string;
+  /** Types that it uses and that live under other subjects. */
+  readonly references: readonly SchemaReference[];
+}
+
+export interface SchemaReference {
+  /** As the schema calls the type. */
+  readonly name: string;
+  readonly subject: string;
+  readonly version: number;
+}
+
 /** The few calls that Lull makes on a schema registry. */
 export interface SchemaRegistry {
   /** Without credentials: for messages. */
   readonly url: string;
-  /** The schema's text; undefined where the registry does not know the id. @throws PoisonError for a schema that is not plain Avro */
-  schemaById(id: number): Promise<string | undefined>;
+  /** undefined where the registry does not know the id. @throws PoisonError for a schema that is not Avro */
+  schemaById(id: number): Promise<RegisteredSchema | undefined>;
+  /** The same, by the version of a subject. */
+  schemaOf(subject: string, version: number): Promise<RegisteredSchema | undefined>;
   /** The id under which a subject has exactly this schema, or undefined. */
   lookup(subject: string, schema: string): Promise<number | undefined>;
   /** Registers, or finds, the schema. @throws IncompatibleSchemaError */
@@ -34,6 +50,16 @@ export function createRegistry(options: RegistryOptions): SchemaRegistry {
 interface Answer {
   readonly status: number;
   readonly body: Readonly<Record<string, unknown>>;
+}
+
+const KINDS: Readonly<Record<string, string>> = { JSON: 'JSON Schema', PROTOBUF: 'Protobuf' };
+
+/** @throws PoisonError: what is asked for then would be somebody else's */
+function referenceOf(reference: unknown): SchemaReference {
+  const { name, subject, version } = (reference ?? {}) as Readonly<Record<string, unknown>>;
+  if (typeof name !== 'string' || typeof subject !== 'string' || typeof version !== 'number')
+    throw new PoisonError('unexpected_schema', 'its schema has a reference without a name, a subject or a version');
+  return { name, subject, version };
 }
 
 /** Lost connections and restarts of the registry pass within these; what lasts longer is the caller's to wait for. */
@@ -66,17 +92,26 @@ class HttpRegistry implements SchemaRegistry {
     };
   }
 
-  async schemaById(id: number): Promise<string | undefined> {
+  async schemaById(id: number): Promise<RegisteredSchema | undefined> {
     // Ids are signed in the registry's own code: a larger one cannot be there, and is answered with an error that is not 404.
     if (id > 0x7fffffff) return undefined;
-    const { status, body } = await this.#call('GET', `/schemas/ids/${id}`);
+    return this.#schema(`/schemas/ids/${id}`);
+  }
+
+  async schemaOf(subject: string, version: number): Promise<RegisteredSchema | undefined> {
+    return this.#schema(`/subjects/${encodeURIComponent(subject)}/versions/${version}`);
+  }
+
+  async #schema(path: string): Promise<RegisteredSchema | undefined> {
+    const { status, body } = await this.#call('GET', path);
     if (status === 404) return undefined;
-    if (typeof body['schema'] !== 'string') throw this.#refused('GET', `/schemas/ids/${id}`, status, body);
-    const kind = body['schemaType'];
-    if (typeof kind === 'string' && kind !== 'AVRO') throw new PoisonError('unexpected_schema', `its schema is ${kind}, not Avro`);
-    if (Array.isArray(body['references']) && body['references'].length > 0)
-      throw new PoisonError('unexpected_schema', 'its schema refers to other subjects, which Lull does not read');
-    return body['schema'];
+    const { schema: text, schemaType: kind, references = [] } = body;
+    if (typeof text !== 'string') throw this.#refused('GET', path, status, body);
+    if (typeof kind === 'string' && kind !== 'AVRO')
+      throw new PoisonError('unexpected_schema', `its schema is ${KINDS[kind] ?? kind}, and Lull reads Avro only`);
+    // Without any, registries say null, or nothing.
+    if (!Array.isArray(references ?? [])) throw this.#refused('GET', path, status, body);
+    return { text, references: ((references ?? []) as readonly unknown[]).map(referenceOf) };
   }
 
   async lookup(subject: string, schema: string): Promise<number | undefined> {

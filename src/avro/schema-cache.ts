@@ -1,12 +1,16 @@
 import { PoisonError } from './errors.ts';
 import { frameId } from './frame.ts';
+import { References } from './references.ts';
 import type { SchemaRegistry } from './registry.ts';
 
 export interface SchemaCacheOptions<T> {
   /** Asked for schemas that were not seen before. */
   readonly registry: SchemaRegistry | undefined;
-  /** What is kept of a schema. @throws PoisonError for one that is of no use */
-  readonly compile: (schema: string) => T;
+  /**
+   * What is kept of a schema. `referenced` are the schemas that it refers to, each behind what it refers to itself.
+   * @throws PoisonError for one that is of no use
+   */
+  readonly compile: (schema: string, referenced: readonly string[]) => T;
   /** How long an id that the registry does not know, or whose schema is of no use, is poison without asking again. Default 60,000. */
   readonly badIdMs?: number | undefined;
   /** Of that memory. Default `Date.now`. */
@@ -27,6 +31,7 @@ export class SchemaCache<T> {
   readonly #options: SchemaCacheOptions<T>;
   readonly #badIdMs: number;
   readonly #nowMs: () => number;
+  readonly #references: References | undefined;
   readonly #known = new Map<number, T>();
   readonly #bad = new Map<number, BadId>();
   /** Fetches under way: several partitions of one process share a cache. */
@@ -34,6 +39,7 @@ export class SchemaCache<T> {
 
   constructor(options: SchemaCacheOptions<T>) {
     this.#options = options;
+    this.#references = options.registry === undefined ? undefined : new References(options.registry);
     this.#badIdMs = options.badIdMs ?? 60_000;
     this.#nowMs = options.nowMs ?? Date.now;
   }
@@ -98,7 +104,7 @@ export class SchemaCache<T> {
         const where = registry === undefined ? 'one of the fixed ids' : 'in the registry';
         throw new PoisonError('unknown_schema_id', `schema id ${id} is not ${where}`);
       }
-      this.#known.set(id, compile(schema));
+      this.#known.set(id, compile(schema.text, (await this.#references?.textsFor(schema)) ?? []));
       this.#bad.delete(id);
     } catch (error) {
       if (!(error instanceof PoisonError)) throw error;

@@ -2,6 +2,7 @@ import type { Turn } from './draft.ts';
 import type { Scalar } from './event.ts';
 import { own } from './own.ts';
 import { arm, captured, matchOf } from './matches.ts';
+import type { ProgramIndex } from './program-index.ts';
 import type { Attributes, DatePattern, Journey } from './program.ts';
 import { zoneOf } from './reach.ts';
 import { begin } from './runs.ts';
@@ -21,17 +22,28 @@ const MAX_MS = 8.64e15 / 2;
 /** Attributes are no longer what they were. `cause` is the event, or the step of a run, that changed them; `history`: an import, which starts nothing. */
 export function attributesChanged(turn: Turn, before: Attributes, cause: Trigger, history: boolean): void {
   const after = turn.state.profile;
-  for (const journey of turn.index.attributes) {
+  for (const journey of journeysOn(turn.index, changedIn(before, after))) {
     const { pattern } = journey;
-    if (pattern.kind === 'date') {
-      if (differs(before, after, pattern.attribute)) moveDate(turn, journey, pattern, cause);
-    } else if (pattern.kind === 'attribute' && !history && pattern.changed(before, after)) {
+    if (pattern.kind === 'date') moveDate(turn, journey, pattern, cause);
+    else if (pattern.kind === 'attribute' && !history && pattern.changed(before, after)) {
       const { attribute } = pattern;
       const values: Attributes = attribute === null ? {} : { from: own(before, attribute) ?? null, to: own(after, attribute) ?? null };
       const trigger = { ...cause, properties: captured(withoutNulls(values), journey.capture) };
       begin(turn, runOf(journey, cause.eventId, trigger, cause.occurredAtMs), journey, null);
     }
   }
+}
+
+/** The names of attributes that are not what they were. */
+function changedIn(before: Attributes, after: Attributes): readonly string[] {
+  const all = new Set([...Object.keys(before), ...Object.keys(after)]);
+  return [...all].filter((name) => differs(before, after, name));
+}
+
+/** Those whose attributes are among them, in the program's order: of hundreds of journeys an event that changes one attribute looks at few. */
+function journeysOn({ attributes, onAttribute, onAnyAttribute }: ProgramIndex, names: readonly string[]): Iterable<Journey> {
+  const sets = names.map((name) => onAttribute.get(name) ?? onAnyAttribute);
+  return sets.length === 1 ? sets[0]! : attributes.filter((journey) => sets.some((set) => set.has(journey)));
 }
 
 /** A missing attribute is null; and a number that is none is the same as before. */

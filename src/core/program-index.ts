@@ -14,6 +14,10 @@ export interface ProgramIndex {
   readonly changes: ReadonlyMap<string, readonly ItemPattern[]>;
   /** Journeys that hang on attributes. */
   readonly attributes: readonly Journey[];
+  /** Of them, those that hang on an attribute, in the program's order. */
+  readonly onAttribute: ReadonlyMap<string, ReadonlySet<Journey>>;
+  /** Those that may hang on any: all that hang on an attribute which `onAttribute` does not have. */
+  readonly onAnyAttribute: ReadonlySet<Journey>;
   /** Journeys on a session's end. */
   readonly sessionEnded: readonly Journey[];
   /** Names of journeys on silence. */
@@ -144,12 +148,19 @@ function build(program: Program): ProgramIndex {
     });
   }
 
+  const attributes = program.journeys.filter(({ pattern }) => pattern.kind === 'attribute' || pattern.kind === 'date');
+  const named = new Set(attributes.flatMap((journey) => [...(attributesOf(journey) ?? [])]));
+  const onAttribute = (name: string): ReadonlySet<Journey> =>
+    new Set(attributes.filter((journey) => attributesOf(journey)?.has(name) !== false));
+
   return {
     types,
     journeys: new Map(program.journeys.map((journey) => [journey.name, journey])),
     trackers,
     changes,
-    attributes: program.journeys.filter(({ pattern }) => pattern.kind === 'attribute' || pattern.kind === 'date'),
+    attributes,
+    onAttribute: new Map([...named].map((name) => [name, onAttribute(name)])),
+    onAnyAttribute: new Set(attributes.filter((journey) => attributesOf(journey) === null)),
     sessionEnded: program.journeys.filter((journey) => journey.pattern.kind === 'session_ended'),
     silences: new Set(program.journeys.filter((journey) => journey.pattern.kind === 'inactive').map((journey) => journey.name)),
     ledgerKeepMs: Math.max(program.maxEventAgeMs, ...program.caps.map((cap) => cap.windowMs)),
@@ -157,6 +168,13 @@ function build(program: Program): ProgramIndex {
 }
 
 const NOTHING: ReadonlySet<string> = new Set();
+
+/** What a journey on attributes hangs on; null = it may be any. */
+function attributesOf({ pattern }: Journey): ReadonlySet<string> | null {
+  if (pattern.kind === 'date') return new Set([pattern.attribute]);
+  if (pattern.kind !== 'attribute') return NOTHING;
+  return pattern.attribute === null ? (pattern.reads ?? null) : new Set([pattern.attribute]);
+}
 
 function isSequence(journey: Journey): journey is SequenceJourney {
   return journey.pattern.kind === 'sequence';

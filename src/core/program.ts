@@ -251,6 +251,8 @@ export interface AttributePattern {
   readonly kind: 'attribute';
   /** The attribute whose values `trigger.from` and `trigger.to` are; null of a segment. */
   readonly attribute: string | null;
+  /** Of a segment: the attributes that its condition reads. Not given where it may be any; a change of others is not looked at. */
+  readonly reads?: ReadonlySet<string>;
   readonly changed: (before: Attributes, after: Attributes) => boolean;
 }
 

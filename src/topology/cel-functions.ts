@@ -129,13 +129,20 @@ function coalesce({ args }: Coalesce): object {
     },
     evaluate(evaluator: Evaluator, macro: Coalesce, context: unknown): unknown {
       const last = macro.args.length - 1;
-      for (let i = 0; i < last; i++) {
-        try {
-          const value = evaluator.run(macro.args[i]!, context);
-          if (value !== null && value !== undefined) return value;
-        } catch (error) {
-          if (!(error instanceof EvaluationError) || error.code !== 'no_such_key') throw error;
+      // What is missing is thrown, and a stack that nobody reads is most of what that costs.
+      const { stackTraceLimit } = Error;
+      Error.stackTraceLimit = 0;
+      try {
+        for (let i = 0; i < last; i++) {
+          try {
+            const value = evaluator.run(macro.args[i]!, context);
+            if (value !== null && value !== undefined) return value;
+          } catch (error) {
+            if (!(error instanceof EvaluationError) || error.code !== 'no_such_key') throw error;
+          }
         }
+      } finally {
+        Error.stackTraceLimit = stackTraceLimit;
       }
       return evaluator.run(macro.args[last]!, context);
     },

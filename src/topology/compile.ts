@@ -1,10 +1,12 @@
 import type { Journey, Program } from '../core/program.ts';
 import type { Source } from '../core/source.ts';
 import { canonicalText, hashOf } from './canonical.ts';
+import { capIssues, ledgerIssues } from './caps.ts';
+import { cappedSteps } from './capped-steps.ts';
 import { readCatalogue, readProfile, withSignals } from './catalogue.ts';
 import type { Catalogue, Properties } from './catalogue.ts';
 import { Expressions } from './cel.ts';
-import type { SendForm, TopologyFile } from './files.ts';
+import type { JourneyFile, TopologyFile } from './files.ts';
 import { compareText, sortIssues } from './issue.ts';
 import type { Issue } from './issue.ts';
 import { compileJourney, duplicateNames } from './journeys.ts';
@@ -16,7 +18,7 @@ import type { Params } from './params.ts';
 import { compileSettings } from './settings.ts';
 import type { Settings } from './settings.ts';
 import { compileSources } from './sources.ts';
-import { allSteps } from './step-forms.ts';
+import { allSteps, channelsOf } from './step-forms.ts';
 import { compileTemplate } from './templates.ts';
 import type { TemplateWorld } from './template-scope.ts';
 import type { Template } from './templates.ts';
@@ -66,7 +68,7 @@ export function compileTopology(folder: string, options: CompileOptions): Compil
   if (catalogueIssues.length > 0) return broken(issues);
   const profile = readProfile(topology.value);
   const { settings, issues: settingsIssues } = compileSettings(topology, catalogue, loaded.params);
-  issues.push(...settingsIssues);
+  issues.push(...settingsIssues, ...ledgerIssues(topology, settings));
   const { sources, issues: sourceIssues } = compileSources(topology, { catalogue, profile, params: loaded.params });
   issues.push(...sourceIssues);
 
@@ -81,7 +83,7 @@ export function compileTopology(folder: string, options: CompileOptions): Compil
   const trackers = new Trackers(settings.momentsPerKey);
   const tallies = new Tallies();
   const expressions = new Expressions(world.catalogue, profile, loaded.params, settings.sumTypes);
-  const journeys = compileJourneys(
+  const compiled = compileJourneys(
     loaded,
     {
       catalogue,
@@ -99,7 +101,10 @@ export function compileTopology(folder: string, options: CompileOptions): Compil
   );
   if (issues.some((issue) => issue.severity === 'error')) return broken(issues);
   // Behind a broken file or a misspelt name, what nobody uses is not known.
-  issues.push(...unusedIssues(loaded, topology, settings));
+  issues.push(...unusedIssues(loaded, topology, settings), ...capIssues(topology, loaded.journeys, settings));
+  for (const { file, journey } of compiled) issues.push(...cappedSteps(file, journey, settings));
+  // A draft is checked like the others, and takes no part.
+  const journeys = compiled.filter(({ file }) => file.value.mode !== 'draft').map(({ journey }) => journey);
 
   const canonical = canonicalText(loaded);
   // What senders and devices report is no part of the catalogue.
@@ -141,18 +146,23 @@ function compileTemplates(loaded: LoadedTopology, world: TemplateWorld, issues: 
   return { templates, brokenTemplates };
 }
 
-function compileJourneys(loaded: LoadedTopology, world: JourneyWorld, issues: Issue[]): Journey[] {
+interface CompiledFile {
+  readonly file: Loaded<JourneyFile>;
+  readonly journey: Journey;
+}
+
+/** By name; without those that have an error. */
+function compileJourneys(loaded: LoadedTopology, world: JourneyWorld, issues: Issue[]): CompiledFile[] {
   issues.push(...duplicateNames(loaded.journeys, 'journey'));
   const noticed: UpdatingJourney[] = [];
-  const compiled = loaded.journeys.map((file) => {
+  const compiled = loaded.journeys.flatMap((file): CompiledFile[] => {
     const { journey, updating, issues: found } = compileJourney(file, world);
     issues.push(...found);
     if (updating !== null) noticed.push(updating);
-    // A draft is checked like the others, and takes no part.
-    return file.value.mode === 'draft' ? null : journey;
+    return journey === null ? [] : [{ file, journey }];
   });
   issues.push(...loopIssues(noticed, world.segments));
-  return compiled.filter((journey) => journey !== null).sort((a, b) => compareText(a.name, b.name));
+  return compiled.sort((a, b) => compareText(a.journey.name, b.journey.name));
 }
 
 /** What is there and does nothing: often a name that was meant to be used. */
@@ -168,11 +178,6 @@ function unusedIssues(loaded: LoadedTopology, topology: Loaded<TopologyFile>, se
       issues.push(topology.source.issueAtKey(['channels', channel], `no journey uses the channel \`${channel}\``, null, 'warning'));
   }
   return issues;
-}
-
-/** While the user is in the app a message may take others. */
-function channelsOf({ channels, while_active: active }: SendForm): readonly string[] {
-  return typeof active === 'object' && 'channels' in active ? [...channels, ...active.channels] : channels;
 }
 
 function broken(issues: readonly Issue[]): BrokenTopology {

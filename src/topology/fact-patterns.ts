@@ -88,10 +88,10 @@ export function compileAttribute(
       );
       return null;
     }
-    const { inside } = segment;
+    const { inside, reads } = segment;
     const changed = (before: Attributes, after: Attributes): boolean =>
       entered === undefined ? inside(before) && !inside(after) : !inside(before) && inside(after);
-    return { pattern: { kind: 'attribute', attribute: null, changed }, eventType: null, waitMs: 0 };
+    return { pattern: { kind: 'attribute', attribute: null, ...(reads === null ? {} : { reads }), changed }, eventType: null, waitMs: 0 };
   }
   const attribute = on[kind]!.of;
   const known = world.profile?.get(attribute);

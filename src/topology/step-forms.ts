@@ -1,5 +1,5 @@
 import { parseDuration } from './duration.ts';
-import type { StepForm } from './files.ts';
+import type { SendForm, StepForm } from './files.ts';
 import type { Path } from './source.ts';
 
 /** Walks over the steps of a journey as its file has them: lists within steps. */
@@ -26,6 +26,11 @@ export function placedSteps(forms: readonly StepForm[], path: Path = ['steps']):
 
 export function allSteps(forms: readonly StepForm[]): readonly StepForm[] {
   return placedSteps(forms).map(([, form]) => form);
+}
+
+/** While the user is in the app a message may take other channels: all that it may take. */
+export function channelsOf({ channels, while_active: active }: SendForm): readonly string[] {
+  return typeof active === 'object' && 'channels' in active ? [...channels, ...active.channels] : channels;
 }
 
 export function sendNames(forms: readonly StepForm[]): string[] {

@@ -190,7 +190,8 @@ export class StepsCompiler {
   }
 }
 
-function nextsOf(step: JourneyStep): readonly (number | null)[] {
+/** Where a run may go on behind a step. */
+export function nextsOf(step: JourneyStep): readonly (number | null)[] {
   switch (step.kind) {
     case 'send':
     case 'update':

@@ -61,7 +61,7 @@ describe('registering schemas', () => {
     expect(await checkSchemas(registry)).toEqual(ids);
     for (const name of RECORD_NAMES) {
       expect(await json(`/config/${name}`)).toEqual({ compatibilityLevel: 'FULL_TRANSITIVE' });
-      expect(JSON.parse((await registry.schemaById(ids[name])) ?? '')).toEqual(JSON.parse(SCHEMAS[name]));
+      expect(JSON.parse((await registry.schemaById(ids[name]))?.text ?? '')).toEqual(JSON.parse(SCHEMAS[name]));
     }
   });
 

@@ -3,11 +3,10 @@ import type { Program } from '../../src/core/program.ts';
 import type { UserState } from '../../src/core/state.ts';
 import { emptyState, onEvent } from '../../src/core/step.ts';
 import { decodeUserState, encodeUserState } from '../../src/processor/user-state-codec.ts';
-import { journeyOf, trackerOf } from '../core/support.ts';
 import { generate, w1 } from '../core/w1.ts';
 
 /**
- * What the pure core costs, per event, on workload W1 in memory; the row codec beside it; and what 200 loaded journeys cost an event that concerns few of them.
+ * What the pure core costs, per event, on workload W1 in memory; and the row codec beside it. (What many loaded journeys cost: `npm run bench -- journeys`.)
  * Rows are measured twice: of a hundred users, whose states stay in the processor's caches as those of a batch nearly do, and of all, whose do not.
  * `node test/bench/core.ts [events]`. CPU time (the machine may be busy), best of several rounds; figures, no assertions.
  */
@@ -46,25 +45,6 @@ function map(): number {
   return (cpuNs() - started) / events.length;
 }
 
-/** Journeys on types that never occur here. */
-const many: Program = {
-  ...w1,
-  eventTypes: new Map([
-    ...w1.eventTypes,
-    ...Array.from({ length: 200 }, (_, i) => [`other${i}`, { type: `other${i}`, activity: true }] as const),
-  ]),
-  trackers: [...w1.trackers, ...Array.from({ length: 200 }, (_, i) => trackerOf(`t${i}`, [`other${i}`]))],
-  journeys: [
-    ...w1.journeys,
-    ...Array.from({ length: 200 }, (_, i) =>
-      journeyOf({
-        name: `other${i}`,
-        pattern: { kind: 'sequence', on: { type: `other${i}`, where: null }, links: [], withoutId: `t${i}`, withinMs: 1_000 },
-      }),
-    ),
-  ],
-};
-
 const { users } = play(w1);
 const states = [...users.values()];
 const rows = states.map(encodeUserState);
@@ -100,7 +80,6 @@ console.log(
     events: events.length,
     users: states.length,
     onEventNs: Math.round(best(() => play(w1).ns)),
-    onEventNsWith200MoreJourneys: Math.round(best(() => play(many).ns)),
     mapLookupNs: Math.round(best(map)),
     encodeNs: { some: each(some, encode), all: each(states, encode), heapBytes: allocated(encode) },
     decodeNs: { some: each(some, decode), all: each(states, decode), heapBytes: allocated(decode) },

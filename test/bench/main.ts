@@ -8,6 +8,8 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   w1: () => import('./w1.ts'),
   w2: () => import('./w2.ts'),
   growth: () => import('./growth.ts'),
+  journeys: () => import('./journeys.ts'),
+  ingest: () => import('./ingest.ts'),
   'coming-back': () => import('./coming-back.ts'),
   'fan-out': () => import('./fan-out.ts'),
 };

@@ -150,6 +150,29 @@ describe('a change of an attribute', () => {
     expect(log.state.matches).toHaveLength(1);
   });
 
+  it('of which a segment reads nothing is not looked at, and several at once start journeys in their order', () => {
+    const looked: string[] = [];
+    const segment = (name: string, reads?: readonly string[]): Journey =>
+      journeyOf({
+        name,
+        pattern: {
+          ...{ kind: 'attribute', attribute: null, ...(reads === undefined ? {} : { reads: new Set(reads) }) },
+          changed: () => {
+            looked.push(name);
+            return true;
+          },
+        },
+      });
+    const journeys = [segment('a', ['plan', 'seats']), segment('b'), segment('c', ['seats']), segment('d', ['country'])];
+    const log = new UserLog(programOf({ journeys }));
+    log.event('$profile', 0, { id: 'one', properties: { plan: 'pro' } });
+    log.event('$profile', 1, { id: 'same', properties: { plan: 'pro' } });
+    log.event('$profile', 2, { id: 'other', properties: { stage: 'new' } });
+    log.event('$profile', 3, { id: 'two', properties: { seats: 3, plan: 'free' } });
+    expect(looked).toEqual(['a', 'b', 'b', 'a', 'b', 'c']);
+    expect(log.outcomes).toEqual(['a one sent', 'b one sent', 'b other sent', 'a two sent', 'b two sent', 'c two sent']);
+  });
+
   it('starts nothing where it was imported', () => {
     const log = new UserLog(changes());
     plan(log, 0, 'free', true);

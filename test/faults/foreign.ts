@@ -17,15 +17,18 @@ export interface Order {
   readonly paidAt: number | null;
 }
 
+/** Under a subject of its own, to which the order's schema refers. */
+const CUSTOMER = {
+  ...{ type: 'record', name: 'Customer', namespace: 'shop.people.v1' },
+  fields: [{ name: 'id', type: ['null', 'string'] }],
+} as const;
+
 const ORDER = {
   ...{ type: 'record', name: 'Order', namespace: 'shop.orders.v3' },
   fields: [
     { name: 'number', type: 'long' },
     { name: 'status', type: { type: 'enum', name: 'Status', symbols: ['OPEN', 'PAID'] } },
-    {
-      name: 'customer',
-      type: { type: 'record', name: 'Customer', fields: [{ name: 'id', type: ['null', 'string'] }] },
-    },
+    { name: 'customer', type: 'shop.people.v1.Customer' },
     { name: 'cart', type: ['null', 'string'] },
     { name: 'amount', type: { type: 'bytes', logicalType: 'decimal', precision: 12, scale: 2 } },
     { name: 'paidAt', type: ['null', { type: 'long', logicalType: 'timestamp-micros' }] },
@@ -34,6 +37,14 @@ const ORDER = {
     { name: 'trace', type: 'long' },
   ],
 } as const;
+
+function orderType(): avsc.Type {
+  const registry = {};
+  const make = (schema: unknown): avsc.Type =>
+    avsc.Type.forSchema(schema as Parameters<typeof avsc.Type.forSchema>[0], { registry, wrapUnions: 'auto' });
+  make(CUSTOMER);
+  return make(ORDER);
+}
 
 const SOURCE = 'orders';
 
@@ -49,7 +60,7 @@ export class ForeignOrders {
   readonly topic: string;
   readonly partitions: number;
   readonly #deployment: Deployment;
-  readonly #type = avsc.Type.forSchema(ORDER as unknown as Parameters<typeof avsc.Type.forSchema>[0], { wrapUnions: 'auto' });
+  readonly #type = orderType();
   #schemaId = -1;
 
   constructor(deployment: Deployment, partitions: number) {
@@ -68,7 +79,8 @@ export class ForeignOrders {
 
   async create(replicationFactor = 1, config: Readonly<Record<string, string>> = {}): Promise<this> {
     const { log, registryUrl, prefix } = this.#deployment;
-    this.#schemaId = await createRegistry({ url: registryUrl }).register(`${this.topic}-value`, JSON.stringify(ORDER));
+    await createRegistry({ url: registryUrl }).register(this.#customers, JSON.stringify(CUSTOMER));
+    this.#schemaId = await this.#register(registryUrl);
     const { topic, partitions } = this;
     await log.admin.createTopics([
       { topic, partitions, replicationFactor, config },
@@ -79,7 +91,25 @@ export class ForeignOrders {
 
   async delete(): Promise<void> {
     await this.#deployment.log.admin.deleteTopics([this.topic, this.changelog]);
-    await fetch(`${this.#deployment.registryUrl}/subjects/${this.topic}-value`, { method: 'DELETE' });
+    // What the other refers to last.
+    for (const subject of [`${this.topic}-value`, this.#customers])
+      await fetch(`${this.#deployment.registryUrl}/subjects/${subject}`, { method: 'DELETE' });
+  }
+
+  get #customers(): string {
+    return `${this.topic}-customer`;
+  }
+
+  /** As the serializers of others do it: Lull's own client registers nothing that refers to others. */
+  async #register(registryUrl: string): Promise<number> {
+    const references = [{ name: 'shop.people.v1.Customer', subject: this.#customers, version: 1 }];
+    const response = await fetch(`${registryUrl}/subjects/${this.topic}-value/versions`, {
+      ...{ method: 'POST', headers: { 'content-type': 'application/json' } },
+      body: JSON.stringify({ schema: JSON.stringify(ORDER), references }),
+    });
+    const { id } = (await response.json()) as { readonly id?: number };
+    if (id === undefined) throw new Error(`the registry answered ${response.status} to the schema of orders`);
+    return id;
   }
 
   /** The topology, as a command takes it. */

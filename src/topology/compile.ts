@@ -1,6 +1,6 @@
 import type { Journey, Program } from '../core/program.ts';
 import type { Source } from '../core/source.ts';
-import { canonicalText, hashOf } from './canonical.ts';
+import { canonicalText, hashOf, inCanonicalOrder } from './canonical.ts';
 import { readCatalogue, readProfile, withSignals } from './catalogue.ts';
 import type { Catalogue, Properties } from './catalogue.ts';
 import { Expressions } from './cel.ts';
@@ -58,6 +58,16 @@ export interface BrokenTopology {
  */
 export function compileTopology(folder: string, options: CompileOptions): CompiledTopology | BrokenTopology {
   const { loaded, issues } = loadFolder(folder, options.set ?? {});
+  // In the order of the canonical text, so that the same hash is the same program down to the order of caps. What is wrong is told in the order as written.
+  const compiled = compileLoaded(inCanonicalOrder(loaded), options.app, [...issues]);
+  return compiled.ok ? compiled : compileLoaded(loaded, options.app, issues);
+}
+
+/**
+ * What comes behind reading: of files, or of a canonical text.
+ * @param issues what reading has found; more is added
+ */
+export function compileLoaded(loaded: LoadedTopology, app: string, issues: Issue[]): CompiledTopology | BrokenTopology {
   const { topology, events } = loaded;
   if (topology === null || events === null) return broken(issues);
 
@@ -109,7 +119,7 @@ export function compileTopology(folder: string, options: CompileOptions): Compil
     name: loaded.name,
     hash: hashOf(canonical),
     version: 0,
-    app: options.app,
+    app,
     sessionGapMs: settings.sessionGapMs,
     maxEventAgeMs: settings.maxEventAgeMs,
     timeZone: settings.timeZone ?? 'UTC',

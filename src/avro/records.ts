@@ -20,6 +20,7 @@ export interface Control {
   readonly tick: Tick | null;
   readonly forward: Forward | null;
   readonly ingested: Ingested | null;
+  readonly topology: TopologyInForce | null;
 }
 
 /** A product event that stood in another partition than its key's. */
@@ -45,6 +46,13 @@ export interface Tick {
   readonly maxTimers: number;
   readonly upTo: number | null;
   readonly nonce: string;
+}
+
+/** Which version a partition goes by from this record on. */
+export interface TopologyInForce {
+  readonly hash: string;
+  readonly number: number;
+  readonly name: string;
 }
 
 export interface Outcome {
@@ -81,6 +89,7 @@ export interface EncodableTypes extends Omit<RecordTypes, 'lull.v1.ProductEvent'
     readonly tick?: (Pick<Tick, 'maxTimers'> & Partial<Tick>) | null;
     readonly forward?: Forward | null;
     readonly ingested?: Ingested | null;
+    readonly topology?: TopologyInForce | null;
   };
 }
 

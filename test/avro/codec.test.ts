@@ -155,6 +155,7 @@ describe('codec', () => {
       tick: { maxTimers: 5, upTo: null, nonce: '' },
       forward: null,
       ingested: null,
+      topology: null,
     });
   });
 

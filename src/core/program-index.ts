@@ -1,4 +1,4 @@
-import type { Condition, Journey, Program, SequencePattern, SessionSum, Tally, Tracker } from './program.ts';
+import type { Condition, Journey, Program, RetiredJourney, SequencePattern, SessionSum, Tally, Tracker } from './program.ts';
 
 /**
  * What a program's parts have to do with each event type, so that an event touches only what concerns it, however many journeys are loaded.
@@ -8,6 +8,8 @@ export interface ProgramIndex {
   /** null: not in the catalogue. Reserved types are here only where the catalogue names them. */
   readonly types: ReadonlyMap<string, TypeIndex>;
   readonly journeys: ReadonlyMap<string, Journey>;
+  /** Journeys of earlier versions that runs are pinned to, by name; empty where nobody is. */
+  readonly retired: ReadonlyMap<string, readonly RetiredJourney[]>;
   readonly trackers: ReadonlyMap<string, TrackerIndex>;
   /** Journeys that hang on attributes. */
   readonly attributes: readonly Journey[];
@@ -40,6 +42,8 @@ export interface TrackerIndex {
   readonly absences: ReadonlySet<string>;
   /** Journeys that it cancels. */
   readonly cancels: ReadonlyMap<string, { readonly label: string; readonly goal: boolean }>;
+  /** Journeys whose waiting matches it may cancel, those of earlier versions included. */
+  readonly holds: ReadonlySet<string>;
 }
 
 export interface TrackerUse extends TrackerIndex {
@@ -76,6 +80,7 @@ export function indexProgram(program: Program): ProgramIndex {
 }
 
 function build(program: Program): ProgramIndex {
+  const retired = (program.retired ?? []).map(({ journey }) => journey);
   const trackers = new Map<string, TrackerIndex>();
   for (const tracker of program.trackers) {
     const absences = new Set<string>();
@@ -84,17 +89,19 @@ function build(program: Program): ProgramIndex {
       if (isAbsence(journey) && journey.pattern.withoutId === tracker.id) absences.add(journey.name);
       for (const cancel of journey.cancelOn) if (cancel.trackerId === tracker.id) cancels.set(journey.name, cancel);
     }
-    trackers.set(tracker.id, { tracker, absences, cancels });
+    const cancelling = retired.filter(({ cancelOn }) => cancelOn.some(({ trackerId }) => trackerId === tracker.id));
+    const holds = new Set([...cancels.keys(), ...cancelling.map(({ name }) => name)]);
+    trackers.set(tracker.id, { tracker, absences, cancels, holds });
   }
 
   for (const journey of program.journeys) {
     const tracker = usedBy(journey, trackers);
-    if (tracker !== null) trackers.set(tracker.id, { tracker, absences: NOTHING, cancels: new Map() });
+    if (tracker !== null) trackers.set(tracker.id, { tracker, absences: NOTHING, cancels: new Map(), holds: NOTHING });
   }
   // Those that wait for their deadline are looked at then.
   const completable = program.journeys.filter(isSequence).filter(({ pattern }) => pattern.links.length > 0 && pattern.withoutId === null);
 
-  const waiting = program.journeys.filter(({ steps }) => steps.some(({ kind }) => kind === 'wait'));
+  const waiting = [...program.journeys, ...retired].filter(({ steps }) => steps.some(({ kind }) => kind === 'wait'));
   const waits = waiting.flatMap((journey) => {
     const untils = journey.steps.flatMap((step) => (step.kind === 'wait' ? step.until : []));
     return [...new Set(untils.map(({ trackerId }) => trackerId))].map((trackerId) => ({ journey, trackerId }));
@@ -135,6 +142,7 @@ function build(program: Program): ProgramIndex {
   return {
     types,
     journeys: new Map(program.journeys.map((journey) => [journey.name, journey])),
+    retired: Map.groupBy(program.retired ?? [], ({ journey }) => journey.name),
     trackers,
     attributes: program.journeys.filter(({ pattern }) => pattern.kind === 'attribute' || pattern.kind === 'date'),
     sessionEnded: program.journeys.filter((journey) => journey.pattern.kind === 'session_ended'),

@@ -8,6 +8,7 @@ import { cancelOf, decide } from './gate.ts';
 import { firstBetween, isBehind, type Moment } from './moments.ts';
 import { followZone } from './follow-zone.ts';
 import type { WaitUse } from './program-index.ts';
+import { journeyOf, waitIn } from './pinned.ts';
 import { EvaluationError } from './program.ts';
 import type { BranchStep, Journey, JourneyStep, Scope, SplitStep, UpdateStep, WaitStep } from './program.ts';
 import { zoneOf } from './reach.ts';
@@ -50,10 +51,16 @@ export function waited(turn: Turn, run: Match, journey: Journey): void {
   goOn(turn, { run, journey, event: null, doneMs: run.dueMs, since: startOf(run.dueMs) }, step.next);
 }
 
+/** The time of a wait is over, and no version that it may go by has its journey. */
+export function removed(turn: Turn, run: Match): void {
+  decideExit(turn, run, run.wait!.step, 'journey_removed', 'the topology has this journey no more');
+}
+
 /** An event that may end a wait, after its moment is remembered. */
 export function awaited(turn: Turn, event: Event, { journey, trackerId }: WaitUse): void {
   for (const run of turn.state.matches) {
     if (run.journey !== journey.name || run.wait === null || !turn.state.matches.includes(run)) continue;
+    if (!goesBy(turn, run, journey)) continue;
     const step = stepOf(run, journey);
     if (step?.until.some((until) => until.trackerId === trackerId) !== true) continue;
     const end = endOf(turn, run, step);
@@ -66,9 +73,14 @@ export function awaited(turn: Turn, event: Event, { journey, trackerId }: WaitUs
 /** Ends the runs that wait where an event, whose moment is remembered, has reached the goal or made the journey pointless. */
 export function exited(turn: Turn, journey: Journey): void {
   for (const run of turn.state.matches) {
-    if (run.journey !== journey.name || run.wait === null) continue;
+    if (run.journey !== journey.name || run.wait === null || !goesBy(turn, run, journey)) continue;
     if (exits(turn, run, journey, run.wait.step)) turn.state.matches = turn.state.matches.filter((other) => other !== run);
   }
+}
+
+/** Whether the run goes on with these steps, or with those of another version. */
+function goesBy({ index, program }: Turn, run: Match, journey: Journey): boolean {
+  return index.retired.size === 0 || journeyOf(index, program.version, run) === journey;
 }
 
 /** Before everything of that time. */
@@ -177,8 +189,7 @@ function endOf(turn: Turn, run: Match, step: WaitStep): End | undefined {
 
 /** The wait where the run stands, or the one that an edit has put in its place. */
 function stepOf({ wait }: Match, journey: Journey): WaitStep | null {
-  const name = journey.moved.get(wait!.step) ?? wait!.step;
-  return journey.steps.find((step): step is WaitStep => step.kind === 'wait' && step.name === name) ?? null;
+  return waitIn(journey, wait!.step);
 }
 
 function branch(turn: Turn, run: Match, step: BranchStep, event: Event | null): number | null {

@@ -1,6 +1,6 @@
 import type { Codec } from '../avro/codec.ts';
 import { PoisonError } from '../avro/errors.ts';
-import type { ProductEvent } from '../avro/records.ts';
+import type { ProductEvent, TopologyInForce } from '../avro/records.ts';
 import { isTextAt } from '../avro/shared-text.ts';
 import { MAX_TRACE_PARENT_BYTES, MAX_USER_ID_BYTES, type Event } from '../core/event.ts';
 import type { LogRecord, TopicPartition } from '../log/port.ts';
@@ -13,6 +13,7 @@ const MAX_BYTES_PER_UNIT = 3;
 export type Input =
   | { readonly kind: 'event'; readonly event: Event; readonly forwarded: boolean; readonly bytes: number }
   | { readonly kind: 'tick'; readonly maxTimers: number; readonly upToMs: number | null }
+  | { readonly kind: 'topology'; readonly topology: TopologyInForce }
   | { readonly kind: 'refused'; readonly refusal: Refusal };
 
 /**
@@ -30,7 +31,7 @@ export function readInput(codec: Codec, source: TopicPartition, record: LogRecor
     throw error;
   }
   if (decoded.record === 'lull.v1.Control') {
-    const { tick, forward, ingested } = decoded.value;
+    const { tick, forward, ingested, topology } = decoded.value;
     if (tick !== null) {
       // Lull writes none with a key; what has one belongs to that user alone.
       if (record.key !== null) return refused('keyed_tick', 'a tick with a key: ticks are of the whole partition');
@@ -43,6 +44,10 @@ export function readInput(codec: Codec, source: TopicPartition, record: LogRecor
       const appendedAtMs = Math.min(ingested.appendedAt ?? Infinity, record.timestampMs);
       const event = { ...ingested, sentAt: null, imported: false };
       return readEvent(source, record, event, { appendedAtMs, forwarded: false, bytes: value.length });
+    }
+    if (topology !== null) {
+      if (record.key !== null) return refused('keyed_topology', 'a topology with a key: it is in force on the whole partition');
+      return { kind: 'topology', topology };
     }
     return refused('unknown_control', 'a control record that this version does not know');
   }

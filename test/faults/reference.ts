@@ -77,7 +77,11 @@ export class Reference {
     if (decoded.record === 'lull.v1.ProductEvent')
       return value.length > MAX_BYTES ? 'too_large' : this.#event(record, decoded.value, record.timestampMs);
     if (decoded.record !== 'lull.v1.Control') return 'unexpected_schema';
-    const { tick, forward, ingested } = decoded.value;
+    const { tick, forward, ingested, topology } = decoded.value;
+    if (topology !== null) {
+      this.#activate(topology);
+      return null;
+    }
     if (forward !== null) return this.#event(record, forward, forward.appendedAt);
     if (ingested !== null) {
       const appendedAtMs = Math.min(ingested.appendedAt ?? record.timestampMs, record.timestampMs);

@@ -2,6 +2,7 @@ import type { TopologyInForce } from '../avro/records.ts';
 import { stillNeeded, withEarlier } from '../core/pinned.ts';
 import type { Program } from '../core/program.ts';
 import { FatalError, toError } from '../engine/errors.ts';
+import { mutant } from '../log/mutant.ts';
 import type { TopicPartition } from '../log/port.ts';
 import { TopologyUnusableError, type LoadedTopology, type PublishedVersion, type Topologies } from './topologies.ts';
 import type { Upstream } from './upstream.ts';
@@ -99,7 +100,7 @@ export class PublishedInForce implements InForce {
   }
 
   get upstream(): Upstream | null {
-    return this.#started.upstream;
+    return mutant('tick-not-held') ? null : this.#started.upstream;
   }
 
   get text(): string {
@@ -121,7 +122,7 @@ export class PublishedInForce implements InForce {
     this.#now = this.#committed = await this.#resolve(text === undefined ? this.#first() : this.#decode(text));
   }
 
-  async activate(offset: number, { hash, number }: TopologyInForce, nowMs: number): Promise<boolean> {
+  async activate(offset: number, { hash, number, name }: TopologyInForce, nowMs: number): Promise<boolean> {
     const before = this.#started;
     const { versions, own } = before;
     if (number < versions.number || (number === versions.number && versions.isInLog)) return false;
@@ -133,6 +134,7 @@ export class PublishedInForce implements InForce {
     const replaced = { hash: versions.hash, since: versions.since, replacedAtMs: nowMs, program: own };
     const earlier = stillNeeded([...before.earlier, replaced], nowMs);
     this.#now = this.#made({ hash, number, since: number, isInLog: true }, loaded, earlier);
+    this.#topologies.note('info', `${this.#name}-${offset}: topology ${name} ${hash} is in force, version ${number}`);
     return true;
   }
 

@@ -4,6 +4,7 @@ import { canonicalText, hashOf, inCanonicalOrder } from './canonical.ts';
 import { readCatalogue, readProfile, withSignals } from './catalogue.ts';
 import type { Catalogue, Properties } from './catalogue.ts';
 import { Expressions } from './cel.ts';
+import { editLoaded, type Edit } from './edit.ts';
 import type { TopologyFile } from './files.ts';
 import { compareText, sortIssues } from './issue.ts';
 import type { Issue } from './issue.ts';
@@ -43,6 +44,8 @@ export interface CompiledTopology {
   /** Foreign topics, for the ingest stage. */
   readonly sources: readonly Source[];
   readonly warnings: readonly Issue[];
+  /** What an edit of it compiles to. */
+  readonly edited: (edit: Edit) => CompiledTopology | BrokenTopology;
 }
 
 export interface BrokenTopology {
@@ -136,7 +139,11 @@ export function compileLoaded(loaded: LoadedTopology, app: string, issues: Issue
     caps: settings.caps,
     limits: settings.limits,
   };
-  return { ok: true, program, canonical, catalogue, profile, params: loaded.params, sources, warnings: unique(issues) };
+  const edited = (edit: Edit): CompiledTopology | BrokenTopology => {
+    const found: Issue[] = [];
+    return compileLoaded(inCanonicalOrder(editLoaded(loaded, edit, found)), app, found);
+  };
+  return { ok: true, program, canonical, catalogue, profile, params: loaded.params, sources, warnings: unique(issues), edited };
 }
 
 function compileTemplates(loaded: LoadedTopology, world: TemplateWorld, issues: Issue[]) {

@@ -48,15 +48,15 @@ export class Asks {
    * of reach would hold them all, and a stop with them.
    */
   wake(): Promise<void> {
-    const { inForce, appendTopology } = this.#options;
-    const { partition, clock } = this.#context;
+    const { inForce } = this.#options;
+    const { clock } = this.#context;
     const error = this.#error ?? inForce.error;
     if (error !== undefined) return Promise.reject(error);
     const { wanted } = inForce;
     const isWanted = wanted !== null && this.#announcement.isDue(wanted);
     if (isWanted) {
       this.#announcement.asked(wanted);
-      this.#inTheBackground(appendTopology(partition, wanted));
+      this.#inTheBackground(this.#announce(wanted));
     }
     const tickMs = this.ticker.wakeMs;
     if (!isWanted || (tickMs !== null && tickMs <= clock.nowMs())) this.#inTheBackground(this.#askForTick());
@@ -68,6 +68,11 @@ export class Asks {
     const before = this.#replaced;
     this.#replaced = new AbortController();
     before.abort(new Error('another topology is in force'));
+  }
+
+  async #announce(wanted: PublishedVersion): Promise<void> {
+    const { inForce, appendTopology } = this.#options;
+    if (await inForce.canGoBy(wanted)) await appendTopology(this.#context.partition, wanted);
   }
 
   /**

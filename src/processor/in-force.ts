@@ -19,6 +19,8 @@ export interface InForce {
   readonly wanted: PublishedVersion | null;
   /** Why nothing more can be learned of versions. */
   readonly error: Error | undefined;
+  /** Whether this Lull can go by it: who cannot leaves it to others to put it in force. Then it is wanted no more, and that is said. */
+  canGoBy(version: PublishedVersion): Promise<boolean>;
   /** What the position row says. Before anything else is asked. */
   start(text: string | undefined): Promise<void>;
   /** A record of the timeline, at the time of the partition. Whether another program is in force now. @throws FatalError */
@@ -34,6 +36,7 @@ export interface InForce {
 export function fixedTopology(program: Program, upstream: Upstream | null): InForce {
   return {
     ...{ program, upstream, text: undefined, wanted: null, error: undefined },
+    canGoBy: () => Promise.resolve(false),
     start: () => Promise.resolve(),
     activate: () => Promise.resolve(false),
     committed: () => undefined,
@@ -87,6 +90,8 @@ export class PublishedInForce implements InForce {
   readonly #composer: Composer;
   readonly #source: TopicPartition;
   #now: Resolved | undefined;
+  /** The number of the newest version that cannot be compiled here. */
+  #refused = 0;
   #committed: Resolved | undefined;
 
   constructor(topologies: Topologies, composer: Composer, source: TopicPartition) {
@@ -109,13 +114,28 @@ export class PublishedInForce implements InForce {
 
   get wanted(): PublishedVersion | null {
     const { newest } = this.#topologies;
-    if (newest === undefined || this.#now === undefined) return null;
+    if (newest === undefined || newest.number === this.#refused || this.#now === undefined) return null;
     const { number, isInLog } = this.#now.versions;
     return newest.number > number || (newest.number === number && !isInLog) ? newest : null;
   }
 
   get error(): Error | undefined {
     return this.#topologies.error;
+  }
+
+  async canGoBy({ hash, number, name }: PublishedVersion): Promise<boolean> {
+    try {
+      await this.#topologies.load(hash);
+      return true;
+    } catch (error) {
+      if (!(error instanceof TopologyUnusableError)) throw error;
+      this.#refused = number;
+      this.#topologies.note(
+        'warn',
+        `${this.#name} stays with the version in force, and leaves version ${number} of ${name} to a newer Lull: ${error.message}`,
+      );
+      return false;
+    }
   }
 
   async start(text: string | undefined): Promise<void> {

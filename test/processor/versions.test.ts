@@ -187,6 +187,26 @@ describe('the topology in force', () => {
     await expect(done).rejects.toThrow(problem);
   });
 
+  it('stays as it is where the newest cannot be compiled here: that is left to a newer Lull, and said', async () => {
+    const known = await topologies();
+    await publish(known, 'v1');
+    start(known);
+    await rig.settled();
+    await publish(known, 'newer');
+    await rig.settled();
+    await rig.say(REACHED);
+    await rig.pass(HOUR);
+    expect(await said()).toEqual(['v1 v1_first sent']);
+    expect(
+      notes.filter((note) => note.includes('stays with the version in force, and leaves version 2 of test to a newer Lull')),
+    ).toHaveLength(2);
+    await publish(known, 'v2');
+    await rig.settled();
+    await rig.say({ ...REACHED, userId: 'u2' });
+    await rig.settled();
+    expect(await said()).toEqual(['v1 v1_first sent', 'v2 v2_first sent']);
+  });
+
   it('says which sources ticks wait for, and does not wait for those of the one before', async () => {
     const waits: string[] = [];
     const upstream = (name: string, isDrained: boolean): Upstream => ({

@@ -21,6 +21,7 @@ export interface Control {
   readonly forward: Forward | null;
   readonly ingested: Ingested | null;
   readonly fanOut: FanOut | null;
+  readonly topology: TopologyInForce | null;
 }
 
 /** A product event that stood in another partition than its key's. */
@@ -76,6 +77,13 @@ export interface Tick {
   readonly nonce: string;
 }
 
+/** Which version a partition goes by from this record on. */
+export interface TopologyInForce {
+  readonly hash: string;
+  readonly number: number;
+  readonly name: string;
+}
+
 export interface Outcome {
   readonly commandId: string;
   readonly userId: string;
@@ -113,6 +121,7 @@ export interface EncodableTypes extends Omit<RecordTypes, 'lull.v1.ProductEvent'
     readonly forward?: Forward | null;
     readonly ingested?: Ingested | null;
     readonly fanOut?: FanOut | null;
+    readonly topology?: TopologyInForce | null;
   };
 }
 

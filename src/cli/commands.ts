@@ -48,6 +48,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     define: async () => (await import('./commands/explain.ts')).explain,
   },
   {
+    name: 'topology',
+    summary: 'list and show versions of the topology, or put one in force',
+    define: async () => (await import('./commands/topology.ts')).topology,
+  },
+  {
     name: 'topics',
     summary: "create or check Lull's topics and schemas",
     define: async () => (await import('./commands/topics.ts')).topics,

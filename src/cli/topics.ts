@@ -37,7 +37,7 @@ async function check(admin: LogAdmin, { prefix, partitions, isPartitionsGiven = 
   const { found: foreign, differences: absent } = await sourceTopics(admin, sources);
   const plans = [...topicPlans(prefix), ...ingestPlans(prefix, foreign)];
   const existing = await admin.describeTopics(plans.map(({ topic }) => topic));
-  const keyed = plans.filter(({ partitionsOf }) => partitionsOf === undefined);
+  const keyed = plans.filter(({ partitionsOf, partitions: own }) => partitionsOf === undefined && own === undefined);
   const expected = countOf(keyed.map(({ topic }) => existing.get(topic)?.partitions)) ?? partitions;
   const all = [...differences(plans, existing, expected)];
   // Said once: the other topics go by it.

@@ -55,7 +55,7 @@ export function decideExit(
   turn: Turn,
   run: Match,
   step: string,
-  reason: 'goal' | 'suppressed' | 'exit' | 'step_removed',
+  reason: 'goal' | 'suppressed' | 'exit' | 'step_removed' | 'journey_removed',
   detail: string,
 ): void {
   const checks = [{ name: reason, passed: false, detail }];

@@ -1,5 +1,6 @@
 import { dateIn } from './attributes.ts';
 import type { Turn } from './draft.ts';
+import { journeyOf } from './pinned.ts';
 import { zoneOf } from './reach.ts';
 import { waitStepOf } from './wait-step.ts';
 import type { Match, UserState } from './state.ts';
@@ -13,7 +14,7 @@ export function followZone(turn: Turn, before: Pick<UserState, 'devices' | 'prof
   const left = zoneOf(before, turn.program);
   if (zone === left) return;
   const dueIn = (match: Match): number | null => {
-    const journey = turn.index.journeys.get(match.journey);
+    const journey = journeyOf(turn.index, turn.program.version, match);
     if (journey === undefined) return null;
     const { pattern } = journey;
     if (match.wait !== null) {

@@ -88,7 +88,7 @@ export interface Decision {
   readonly key: string;
   /** `exited`: not about a message: a run ended at the step, before its end. */
   readonly outcome: 'sent' | 'rejected' | 'exited';
-  /** `sent`, or the first check that failed: `suppressed`, `goal`, `expired`, `audience`, `consent`, `permission`, `no_device`, `active` (the user is in the app), `duplicate`, `reentry`, `cap`, `priority` (another of that moment was sent), `render_error`, `shadow` (it would have been sent); `condition_error`; `limit` (too many of the journey waited); of a run that exited: `goal`, `suppressed`, `exit` (at a step of that kind), `step_removed`. */
+  /** `sent`, or the first check that failed: `suppressed`, `goal`, `expired`, `audience`, `consent`, `permission`, `no_device`, `active` (the user is in the app), `duplicate`, `reentry`, `cap`, `priority` (another of that moment was sent), `render_error`, `shadow` (it would have been sent); `condition_error`; `limit` (too many of the journey waited); of a run that exited: `goal`, `suppressed`, `exit` (at a step of that kind), `step_removed`, `journey_removed` (an edit has taken it away, and the run is not pinned). */
   readonly reason: string;
   /** Every check in the gate's order, also behind the first that failed. */
   readonly checks: readonly Check[];

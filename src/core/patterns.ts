@@ -8,7 +8,8 @@ import { lastOf } from './moments.ts';
 import { usedIdOf, type TriggerUse } from './program-index.ts';
 import { EvaluationError } from './program.ts';
 import type { Journey } from './program.ts';
-import { begin, waited } from './runs.ts';
+import { begin, removed, waited } from './runs.ts';
+import { journeyOf } from './pinned.ts';
 import { holdsAtDeadline, started } from './sequence-matches.ts';
 import { countedAt } from './sequences.ts';
 import type { Match, SessionWindow, Trigger } from './state.ts';
@@ -144,11 +145,14 @@ export function sessionEnded(turn: Turn, journey: Journey, session: SessionWindo
 
 /** A match whose timer has fired: to the gate, or, where a silence was started anew meanwhile, a later look. */
 export function matured(turn: Turn, match: Match): void {
-  const journey = turn.index.journeys.get(match.journey);
+  const journey = journeyOf(turn.index, turn.program.version, match);
   const { pattern } = journey ?? { pattern: null };
   turn.state.matches = turn.state.matches.filter((other) => other !== match);
-  // The topology in force no longer has this journey: nothing is left to decide.
-  if (journey === undefined || pattern === null) return;
+  if (journey === undefined || pattern === null) {
+    // What only waited to come true was nobody's message yet.
+    if (match.wait !== null) removed(turn, match);
+    return;
+  }
   if (match.wait !== null) {
     waited(turn, match, journey);
     return;

@@ -1,4 +1,4 @@
-import type { Condition, ItemPattern, Journey, Program, SequencePattern, SessionSum, Tally, Tracker } from './program.ts';
+import type { Condition, ItemPattern, Journey, Program, RetiredJourney, SequencePattern, SessionSum, Tally, Tracker } from './program.ts';
 import { standsForMs } from './wait-step.ts';
 
 /**
@@ -9,6 +9,8 @@ export interface ProgramIndex {
   /** null: not in the catalogue. Reserved types are here only where the catalogue names them. */
   readonly types: ReadonlyMap<string, TypeIndex>;
   readonly journeys: ReadonlyMap<string, Journey>;
+  /** Journeys of earlier versions that runs are pinned to, by name; empty where nobody is. */
+  readonly retired: ReadonlyMap<string, readonly RetiredJourney[]>;
   readonly trackers: ReadonlyMap<string, TrackerIndex>;
   /** By the type of an item's change: what is noticed of it. */
   readonly changes: ReadonlyMap<string, readonly ItemPattern[]>;
@@ -49,6 +51,8 @@ export interface TrackerIndex {
   readonly cancels: ReadonlyMap<string, { readonly label: string; readonly goal: boolean }>;
   /** Types of items' changes that it makes somebody interested in, or no longer. */
   readonly changes: readonly string[];
+  /** Journeys whose waiting matches it may cancel, those of earlier versions included. */
+  readonly holds: ReadonlySet<string>;
 }
 
 export interface TrackerUse extends TrackerIndex {
@@ -85,6 +89,7 @@ export function indexProgram(program: Program): ProgramIndex {
 }
 
 function build(program: Program): ProgramIndex {
+  const retired = (program.retired ?? []).map(({ journey }) => journey);
   const trackers = new Map<string, TrackerIndex>();
   for (const tracker of program.trackers) {
     const absences = new Set<string>();
@@ -96,17 +101,19 @@ function build(program: Program): ProgramIndex {
       if (pattern.kind === 'item' && (pattern.trackerId === tracker.id || pattern.withoutId === tracker.id)) changes.add(pattern.on.type);
       for (const cancel of journey.cancelOn) if (cancel.trackerId === tracker.id) cancels.set(journey.name, cancel);
     }
-    trackers.set(tracker.id, { tracker, absences, cancels, changes: [...changes] });
+    const cancelling = retired.filter(({ cancelOn }) => cancelOn.some(({ trackerId }) => trackerId === tracker.id));
+    const holds = new Set([...cancels.keys(), ...cancelling.map(({ name }) => name)]);
+    trackers.set(tracker.id, { tracker, absences, cancels, changes: [...changes], holds });
   }
 
   for (const journey of program.journeys) {
     const tracker = usedBy(journey, trackers);
-    if (tracker !== null) trackers.set(tracker.id, { tracker, absences: NOTHING, cancels: new Map(), changes: [] });
+    if (tracker !== null) trackers.set(tracker.id, { tracker, absences: NOTHING, cancels: new Map(), changes: [], holds: NOTHING });
   }
   // Those that wait for their deadline are looked at then.
   const completable = program.journeys.filter(isSequence).filter(({ pattern }) => pattern.links.length > 0 && pattern.withoutId === null);
 
-  const waiting = program.journeys.filter(({ steps }) => steps.some((step) => standsForMs(step) > 0));
+  const waiting = [...program.journeys, ...retired].filter(({ steps }) => steps.some((step) => standsForMs(step) > 0));
   const waits = waiting.flatMap((journey) => {
     const untils = journey.steps.flatMap((step) => (step.kind === 'wait' ? step.until : []));
     return [...new Set(untils.map(({ trackerId }) => trackerId))].map((trackerId) => ({ journey, trackerId }));
@@ -156,6 +163,7 @@ function build(program: Program): ProgramIndex {
   return {
     types,
     journeys: new Map(program.journeys.map((journey) => [journey.name, journey])),
+    retired: Map.groupBy(program.retired ?? [], ({ journey }) => journey.name),
     trackers,
     changes,
     attributes,

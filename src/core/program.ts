@@ -34,6 +34,14 @@ export interface Program {
   readonly channels: ReadonlyMap<string, { readonly device: boolean }>;
   readonly caps: readonly Cap[];
   readonly limits: Limits;
+  /** Journeys of earlier versions, for the runs that are pinned to them (`pinned.ts`). Default none. */
+  readonly retired?: readonly RetiredJourney[];
+}
+
+/** A journey as a version had it. It starts nothing. */
+export interface RetiredJourney {
+  readonly version: number;
+  readonly journey: Journey;
 }
 
 export interface EventType {
@@ -109,6 +117,8 @@ export interface Journey {
   readonly steps: readonly JourneyStep[];
   /** Where a run goes on that waits at a step which an edit has removed: old name -> name of a wait that is there. */
   readonly moved: ReadonlyMap<string, string>;
+  /** How runs go on that began under an earlier version: by these steps, or by those that they began with. Default `follow`. */
+  readonly inFlight?: 'follow' | 'pinned';
 }
 
 /** A step of a journey. `next` is an index in its steps behind this one, so that every run comes to an end; null = the run is over. */

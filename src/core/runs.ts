@@ -6,6 +6,7 @@ import type { Event } from './event.ts';
 import { cancelOf, decide } from './gate.ts';
 import { firstBetween, isBehind, type Moment } from './moments.ts';
 import type { WaitUse } from './program-index.ts';
+import { journeyOf } from './pinned.ts';
 import { EvaluationError } from './program.ts';
 import type { BranchStep, Journey, JourneyStep, SendStep, SplitStep, WaitStep } from './program.ts';
 import { activeUntil, zoneOf } from './reach.ts';
@@ -47,10 +48,16 @@ export function waited(turn: Turn, run: Match, journey: Journey): void {
   else decideExit(turn, run, name, 'step_removed', `the journey has no step \`${name}\` any more at which a run can stand`);
 }
 
+/** The time of a wait is over, and no version that it may go by has its journey. */
+export function removed(turn: Turn, run: Match): void {
+  decideExit(turn, run, run.wait!.step, 'journey_removed', 'the topology has this journey no more');
+}
+
 /** An event that may end a wait, after its moment is remembered. */
 export function awaited(turn: Turn, event: Event, { journey, trackerId }: WaitUse): void {
   for (const run of turn.state.matches) {
     if (run.journey !== journey.name || run.wait === null || !turn.state.matches.includes(run)) continue;
+    if (!goesBy(turn, run, journey)) continue;
     const step = waitStepOf(run, journey);
     if (step?.until.some((until) => until.trackerId === trackerId) !== true) continue;
     const end = endOf(turn, run, step);
@@ -63,9 +70,14 @@ export function awaited(turn: Turn, event: Event, { journey, trackerId }: WaitUs
 /** Ends the runs that wait where an event, whose moment is remembered, has reached the goal or made the journey pointless. */
 export function exited(turn: Turn, journey: Journey): void {
   for (const run of turn.state.matches) {
-    if (run.journey !== journey.name || run.wait === null) continue;
+    if (run.journey !== journey.name || run.wait === null || !goesBy(turn, run, journey)) continue;
     if (exits(turn, run, journey, run.wait.step)) turn.state.matches = turn.state.matches.filter((other) => other !== run);
   }
+}
+
+/** Whether the run goes on with these steps, or with those of another version. */
+function goesBy({ index, program }: Turn, run: Match, journey: Journey): boolean {
+  return index.retired.size === 0 || journeyOf(index, program.version, run) === journey;
 }
 
 /** Before everything of that time. */

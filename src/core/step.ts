@@ -7,6 +7,7 @@ import { applyReserved } from './facts.ts';
 import { followZone } from './follow-zone.ts';
 import { triggerOf } from './matches.ts';
 import { endSilences, matured, triggered } from './patterns.ts';
+import { journeyOf } from './pinned.ts';
 import { indexProgram, SESSION_STARTED } from './program-index.ts';
 import type { Program } from './program.ts';
 import { completed } from './sequence-matches.ts';
@@ -138,8 +139,8 @@ export function onTimer(state: UserState, timer: Timer, nowMs: number, program: 
   }
 }
 
-function hasPriority({ index }: Turn): (match: Match) => boolean {
-  return ({ journey }) => (index.journeys.get(journey)?.priority ?? null) !== null;
+function hasPriority({ index, program }: Turn): (match: Match) => boolean {
+  return (match) => (journeyOf(index, program.version, match)?.priority ?? null) !== null;
 }
 
 /** Whatever else of journeys with a priority is due to the user at that millisecond, also by the end of a session: their messages stand back for each other. */

@@ -60,10 +60,10 @@ export function momentsOf(state: UserState, { tracker }: TrackerIndex, journeyKe
 }
 
 /** Moments before this are forgotten. */
-export function floorOf(turn: Turn, { tracker, cancels }: TrackerIndex): number {
+export function floorOf(turn: Turn, { tracker, holds }: TrackerIndex): number {
   let floorMs = turn.nowMs - tracker.keepMs;
-  if (cancels.size === 0) return floorMs;
-  for (const match of turn.state.matches) if (cancels.has(match.journey)) floorMs = Math.min(floorMs, match.trigger.occurredAtMs);
+  if (holds.size === 0) return floorMs;
+  for (const match of turn.state.matches) if (holds.has(match.journey)) floorMs = Math.min(floorMs, match.trigger.occurredAtMs);
   return floorMs;
 }
 

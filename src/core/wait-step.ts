@@ -7,6 +7,11 @@ export function waitStepOf({ wait }: Match, journey: Journey): WaitStep | null {
   return journey.steps.find((step): step is WaitStep => step.kind === 'wait' && step.name === name) ?? null;
 }
 
+/** Whether the journey has a step of this name where a run may stand, or one that has taken its place. */
+export function mayStandAt({ moved, steps }: Journey, name: string): boolean {
+  return steps.some((step) => (step.name === name || step.name === moved.get(name)) && standsForMs(step) > 0);
+}
+
 /** With a change of clocks. */
 const LONGEST_DAY_MS = 25 * 3_600_000;
 

@@ -36,5 +36,8 @@ export function decodePosition(value: Buffer, where: string): PositionRow {
 function isPositionRow(value: unknown): value is PositionRow {
   if (typeof value !== 'object' || value === null) return false;
   const row = value as Record<string, unknown>;
-  return ['offset', 'nowMs', 'stateVersion', 'partitions', 'generationId'].every((field) => Number.isSafeInteger(row[field]));
+  const isStageFine = row['stage'] === undefined || typeof row['stage'] === 'string';
+  return (
+    isStageFine && ['offset', 'nowMs', 'stateVersion', 'partitions', 'generationId'].every((field) => Number.isSafeInteger(row[field]))
+  );
 }

@@ -60,6 +60,8 @@ export interface InputPosition {
   readonly offset: number;
   /** The largest append time seen; 0 before the first record. */
   readonly nowMs: number;
+  /** What else the stage has to know of its place in the log, in its own words; absent where it never wrote any. */
+  readonly stage?: string;
 }
 
 export interface Row {

@@ -41,7 +41,7 @@ export async function startPosition(input: StartPositionInput): Promise<InputPos
   }
   if (committed !== position?.offset) throw disagreement(input, committed);
   if (position === undefined) return { offset: bounds.start, nowMs: 0 };
-  return { offset: position.offset, nowMs: position.nowMs };
+  return { offset: position.offset, nowMs: position.nowMs, ...(position.stage === undefined ? {} : { stage: position.stage }) };
 }
 
 function disagreement({ groupId, inputTopic, partition, position }: StartPositionInput, committed: number | undefined): FatalError {

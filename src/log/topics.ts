@@ -11,6 +11,8 @@ export interface TopicNames {
   /** Interest in items, and the items' changes, keyed by item. */
   readonly items: string;
   readonly itemsState: string;
+  /** Checked topologies, by their hash. */
+  readonly topologies: string;
   /** The changelog of one sender, e.g. of `webpush`. */
   readonly senderState: (sender: string) => string;
   /** The changelog of one source's ingest. */
@@ -27,6 +29,7 @@ export function topicNames(prefix: string): TopicNames {
     deadLetters: `${prefix}.dead-letters`,
     items: `${prefix}.items`,
     itemsState: `${prefix}.items-state`,
+    topologies: `${prefix}.topologies`,
     senderState: (sender) => `${prefix}.sender-${sender}-state`,
     ingestState: (source) => `${prefix}.ingest-${source}-state`,
   };
@@ -50,6 +53,8 @@ export interface TopicPlan {
   readonly topic: string;
   /** Where it has the partitions of something else than the timeline. */
   readonly partitionsOf?: SourceTopic;
+  /** Where it has a count of its own, whatever the timeline has. */
+  readonly partitions?: number;
   readonly settings: readonly TopicSetting[];
 }
 
@@ -90,6 +95,17 @@ const changelog: readonly TopicSetting[] = [
   },
 ];
 
+/** One partition: the offsets are the numbers of the versions, and whoever publishes stands in one order with all others. */
+const topologies: readonly TopicSetting[] = [
+  { ...appendTime, because: 'it says when a version was published' },
+  {
+    name: 'cleanup.policy',
+    value: 'compact',
+    holds: 'exactly',
+    because: 'a topology that is in force, or has people in flight, would be deleted',
+  },
+];
+
 /** All topics that Lull writes, with what each has to be. The senders' changelogs are named by `senders`. */
 export function topicPlans(prefix: string, senders: readonly string[] = SENDERS): readonly TopicPlan[] {
   const names = topicNames(prefix);
@@ -119,6 +135,7 @@ export function topicPlans(prefix: string, senders: readonly string[] = SENDERS)
         },
       ],
     },
+    { topic: names.topologies, partitions: 1, settings: topologies },
     ...senders.map((sender) => ({ topic: names.senderState(sender), settings: changelog })),
   ];
 }
@@ -135,7 +152,11 @@ export const SENDERS: readonly string[] = ['fcm', 'webpush'];
 export function specOf(plan: TopicPlan, partitions: number, replicationFactor: number): TopicSpec {
   const config = Object.fromEntries(plan.settings.map(({ name, value }) => [name, value]));
   if (replicationFactor >= 3) config['min.insync.replicas'] = '2';
-  return { topic: plan.topic, partitions: plan.partitionsOf?.partitions ?? partitions, replicationFactor, config };
+  return { topic: plan.topic, partitions: partitionsOf(plan, partitions), replicationFactor, config };
+}
+
+function partitionsOf(plan: TopicPlan, ofTimeline: number): number {
+  return plan.partitions ?? plan.partitionsOf?.partitions ?? ofTimeline;
 }
 
 /** Something that has to be mended before Lull runs on these topics. */
@@ -149,7 +170,7 @@ export interface TopicDifference {
   readonly mend: string;
 }
 
-/** Compares what exists with the plans. All topics but ingest's have the partition count of the timeline, so that a user is the same partition in each. */
+/** Compares what exists with the plans. All topics but those of ingest and of topologies have the partition count of the timeline, so that a user is the same partition in each. */
 export function differences(
   plans: readonly TopicPlan[],
   existing: ReadonlyMap<string, TopicSpec>,
@@ -157,14 +178,14 @@ export function differences(
 ): readonly TopicDifference[] {
   return plans.flatMap((plan) => {
     const found = existing.get(plan.topic);
-    const count = plan.partitionsOf?.partitions ?? partitions;
+    const count = partitionsOf(plan, partitions);
     if (found === undefined)
       return [
         {
           topic: plan.topic,
           setting: 'topic',
           got: 'missing',
-          expected: `${count} partitions`,
+          expected: count === 1 ? '1 partition' : `${count} partitions`,
           mend: 'create it with `lull topics create`',
         },
       ];
@@ -182,7 +203,12 @@ export function differences(
   });
 }
 
-function differenceOf({ topic, partitionsOf }: TopicPlan, got: number, expected: number): TopicDifference {
+function differenceOf({ topic, partitionsOf, partitions }: TopicPlan, got: number, expected: number): TopicDifference {
+  if (partitions !== undefined) {
+    const mend =
+      'its offsets are the numbers of versions, so it has this many for life: use another prefix, or delete the topic, create it and publish again';
+    return { topic, setting: 'partitions', got: String(got), expected: String(expected), mend };
+  }
   if (partitionsOf === undefined) return partitionDifference(topic, got, expected);
   const grow = `kafka-topics.sh --bootstrap-server HOST:PORT --alter --topic ${topic} --partitions ${expected}`;
   const mend = `it keeps how far each partition of ${partitionsOf.topic} was read: ${

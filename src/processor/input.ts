@@ -1,6 +1,6 @@
 import type { Codec } from '../avro/codec.ts';
 import { PoisonError } from '../avro/errors.ts';
-import type { ProductEvent } from '../avro/records.ts';
+import type { ProductEvent, TopologyInForce } from '../avro/records.ts';
 import { isTextAt } from '../avro/shared-text.ts';
 import { MAX_TRACE_PARENT_BYTES, MAX_USER_ID_BYTES, type Event } from '../core/event.ts';
 import type { LogRecord, TopicPartition } from '../log/port.ts';
@@ -20,6 +20,7 @@ export type Input =
       readonly itemId: string | null;
     }
   | { readonly kind: 'tick'; readonly maxTimers: number; readonly upToMs: number | null }
+  | { readonly kind: 'topology'; readonly topology: TopologyInForce }
   | { readonly kind: 'refused'; readonly refusal: Refusal };
 
 /**
@@ -37,7 +38,7 @@ export function readInput(codec: Codec, source: TopicPartition, record: LogRecor
     throw error;
   }
   if (decoded.record === 'lull.v1.Control') {
-    const { tick, forward, ingested, fanOut } = decoded.value;
+    const { tick, forward, ingested, fanOut, topology } = decoded.value;
     if (tick !== null) {
       // Lull writes none with a key; what has one belongs to that user alone.
       if (record.key !== null) return refused('keyed_tick', 'a tick with a key: ticks are of the whole partition');
@@ -55,6 +56,10 @@ export function readInput(codec: Codec, source: TopicPartition, record: LogRecor
       const appendedAtMs = Math.min(fanOut.appendedAt, record.timestampMs);
       const event = { ...fanOut, sentAt: null, imported: false };
       return readEvent(source, record, event, { appendedAtMs, forwarded: false, bytes: value.length, itemId: fanOut.itemId });
+    }
+    if (topology !== null) {
+      if (record.key !== null) return refused('keyed_topology', 'a topology with a key: it is in force on the whole partition');
+      return { kind: 'topology', topology };
     }
     return refused('unknown_control', 'a control record that this version does not know');
   }

@@ -25,10 +25,11 @@ interface Growth {
 export function rowGrowthOf(program: Program): (rowBytes: number, inputBytes: number, type: string | null) => number {
   const { types, sessionEnded } = indexProgram(program);
   const entryBytes = ENTRY_BYTES + COUNT_BYTES * (program.eventTypes.size + program.sums.length);
-  const growths = new Map(program.journeys.map((journey) => [journey, journeyGrowth(program, journey)]));
+  const journeys = [...program.journeys, ...(program.retired ?? []).map(({ journey }) => journey)];
+  const growths = new Map(journeys.map((journey) => [journey, journeyGrowth(program, journey)]));
   const growthOf = (journey: Journey): Growth => growths.get(journey)!;
   // What a timer's run does until it waits.
-  const most = largest(program.journeys.map(growthOf));
+  const most = largest(journeys.map(growthOf));
   const ofProfile = sumOf(program.journeys.filter(({ pattern }) => pattern.kind === 'attribute' || pattern.kind === 'date').map(growthOf));
   const ofSession = sumOf((types.get(SESSION_STARTED)?.triggers ?? []).map(({ journey }) => growthOf(journey)));
   const { matchesPerJourney } = program.limits;

@@ -1,40 +1,35 @@
 import type { Codec } from '../avro/codec.ts';
-import type { Program } from '../core/program.ts';
 import { nextDueMs, nextTimer } from '../core/timers.ts';
 import { FatalError, StateLostError, toError } from '../engine/errors.ts';
 import type { Commit, InputPosition, Row, StageTask, TaskContext } from '../engine/stage.ts';
 import type { LogRecord, LogRecords, TopicPartition } from '../log/port.ts';
 import type { StoreOp } from '../store/port.ts';
+import { Asks, type AskOptions } from './asks.ts';
 import { DueUsers } from './due-users.ts';
+import type { InForce } from './in-force.ts';
 import { readInput, type Input } from './input.ts';
 import type { ProcessorObserver } from './observer.ts';
 import type { ProcessorTopics } from './outbox.ts';
 import { Overlay, RowError, type User } from './overlay.ts';
 import { Segment } from './segment.ts';
-import { Ticker } from './ticker.ts';
 import { indexOps } from './timer-index.ts';
 import { SegmentTooLargeError, Turns } from './turns.ts';
-import type { Upstream } from './upstream.ts';
 import { decodeUserState } from './user-state-codec.ts';
 import { PREFETCH_USERS } from './users.ts';
 
 /** How full a transaction is (1 = full) when it ends where it can: the next segment is to have room. */
 const ENOUGH = 0.5;
 
-export interface ProcessorTaskOptions {
-  readonly program: Program;
+export interface ProcessorTaskOptions extends AskOptions {
+  /** Of this partition, and of this task alone. */
+  readonly inForce: InForce;
   readonly codec: Codec;
   readonly inputTopic: string;
   readonly topics: ProcessorTopics;
   readonly maxEventBytes: number;
-  readonly tickTimeoutMs: number;
   readonly cacheBytes: number;
   /** Set for historical input: record time is append time, due times are ticks of their own, nothing is written to the input. */
   readonly historical: Historical | null;
-  /** Appends a tick to this partition of the input. `upToMs`: it fires nothing that is due later; null = whatever it reaches. */
-  readonly appendTick: (partition: number, upToMs: number | null) => Promise<void>;
-  /** Ticks wait for it; null = product services alone write to the timeline. */
-  readonly upstream: Upstream | null;
   readonly observer: ProcessorObserver;
 }
 
@@ -50,6 +45,7 @@ export interface Historical {
  *
  * - `now` is the largest append time seen, never the wall clock. Only a tick fires timers (live), or a due time that the input has passed
  *   (historical).
+ * - The topology is what the last record of one says (`in-force.ts`): from there on, whoever owns the partition.
  * - One batch, one commit, unless it grows too large; then it ends between two records.
  * - Between two ticks users are worked through one after the other (`segment.ts`): what comes out has each user's order.
  * - Rows are measured when they are encoded, at the end of a user's turn; a transaction with one that is too large is done again, carefully.
@@ -59,12 +55,11 @@ export class ProcessorTask implements StageTask {
   readonly #context: TaskContext;
   readonly #source: TopicPartition;
   readonly #overlay: Overlay;
-  readonly #ticker: Ticker;
+  readonly #asks: Asks;
   readonly #turns: Turns;
   readonly #due: DueUsers;
+  #unwatch = (): void => undefined;
   #nowMs = 0;
-  /** A tick could not be appended: the next `wake` ends the task with it. */
-  #tickError: Error | undefined;
   /** The last commit: where a batch that must be done again begins. */
   #committed: InputPosition = { offset: 0, nowMs: 0 };
   /** Records of a segment, where so much was made of them lately that they have to be fewer. */
@@ -77,10 +72,10 @@ export class ProcessorTask implements StageTask {
     const { codec, topics, cacheBytes } = options;
     const { store, partitions } = context;
     this.#overlay = new Overlay({ codec, topics, cacheBytes, partitions, store, source: this.#source });
-    const { program, maxEventBytes, historical } = options;
-    this.#turns = new Turns({ program, codec, source: this.#source, maxEventBytes, isHistorical: historical !== null }, this.#overlay);
+    const { maxEventBytes, historical } = options;
+    this.#turns = new Turns({ codec, source: this.#source, maxEventBytes, isHistorical: historical !== null }, this.#overlay);
     this.#due = new DueUsers(this.#overlay);
-    this.#ticker = new Ticker(context.clock, options.tickTimeoutMs);
+    this.#asks = new Asks(context, options, () => this.#nowMs);
   }
 
   restored(rows: readonly Row[], previous: readonly (Buffer | null)[]): readonly StoreOp[] {
@@ -105,25 +100,19 @@ export class ProcessorTask implements StageTask {
   async start(position: InputPosition): Promise<void> {
     this.#committed = position;
     this.#nowMs = position.nowMs;
+    const { inForce } = this.#options;
+    await inForce.start(position.stage);
+    this.#turns.use(inForce.program);
+    this.#unwatch = inForce.watch(this.#context.changed);
     await this.#schedule();
   }
 
   get nextWakeMs(): number | null {
-    if (this.#tickError !== undefined) return 0;
-    return this.#options.historical === null ? this.#ticker.wakeMs : null;
+    return this.#options.historical === null ? this.#asks.nextWakeMs : null;
   }
 
-  /**
-   * Asks for a tick and does not wait until the log has it: appends of all partitions queue up behind each other, and one whose leader is out
-   * of reach would hold them all, and a stop with them.
-   */
   wake(): Promise<void> {
-    if (this.#tickError !== undefined) return Promise.reject(this.#tickError);
-    this.#askForTick().catch((thrown: unknown) => {
-      this.#tickError = toError(thrown);
-      this.#context.changed();
-    });
-    return Promise.resolve();
+    return this.#asks.wake();
   }
 
   async process(batch: { readonly records: LogRecords; readonly nextOffset: number }, commit: Commit): Promise<void> {
@@ -165,24 +154,8 @@ export class ProcessorTask implements StageTask {
   }
 
   close(): void {
+    this.#unwatch();
     this.#overlay.rollback();
-  }
-
-  /**
-   * Where there is an upstream, the order is the promise: first the time that has been read here is noted, then the upstream looks where its sources end. What was appended
-   * there before that time is then on the timeline before the tick, and the tick fires nothing that is due later. So one tick moves time, and the next fires.
-   */
-  async #askForTick(): Promise<void> {
-    const { upstream, appendTick } = this.#options;
-    const { partition, signal, changed } = this.#context;
-    const upToMs = upstream === null ? null : this.#nowMs;
-    if (upstream !== null) {
-      this.#ticker.held();
-      await upstream.drained(signal);
-    }
-    this.#ticker.asked();
-    changed();
-    await appendTick(partition, upToMs);
   }
 
   /** Again from the last commit where a row cannot be kept, finding the step that did it; and where a segment is too large for a transaction, in smaller ones. */
@@ -198,6 +171,8 @@ export class ProcessorTask implements StageTask {
         else throw error;
         this.#overlay.rollback();
         this.#nowMs = this.#committed.nowMs;
+        this.#options.inForce.rollback();
+        this.#turns.use(this.#options.inForce.program);
       }
     }
   }
@@ -259,6 +234,14 @@ export class ProcessorTask implements StageTask {
     if (historical !== null) return;
     this.#nowMs = Math.max(this.#nowMs, record.timestampMs);
     if (input.kind === 'tick') await this.#takeTick(record, input);
+    else if (input.kind === 'topology') await this.#takeTopology(record, input);
+  }
+
+  async #takeTopology(record: LogRecord, { topology }: Extract<Input, { kind: 'topology' }>): Promise<void> {
+    const { inForce } = this.#options;
+    if (!(await inForce.activate(record.offset, topology, this.#nowMs))) return;
+    this.#turns.use(inForce.program);
+    this.#asks.replaced();
   }
 
   /** Fires up to `maxTimers` timers, in the order of their due times; those armed meanwhile take part. */
@@ -275,7 +258,7 @@ export class ProcessorTask implements StageTask {
       this.#overlay.close(user);
     }
     await this.#schedule();
-    this.#ticker.read(record.timestampMs);
+    this.#asks.ticker.read(record.timestampMs);
   }
 
   /** Historical input: lets `fire` fire what is due before the horizon, user by user, but for those in `later`. Many of them may take several transactions. */
@@ -296,9 +279,11 @@ export class ProcessorTask implements StageTask {
   }
 
   async #commit(commit: Commit, offset: number): Promise<void> {
-    const position = { offset, nowMs: this.#nowMs };
+    const { text: stage } = this.#options.inForce;
+    const position = { offset, nowMs: this.#nowMs, ...(stage === undefined ? {} : { stage }) };
     await commit(this.#overlay.output(position));
     this.#committed = position;
+    this.#options.inForce.committed();
     this.#overlay.tally.report(this.#options.observer, this.#context.clock.nowMs());
     this.#overlay.committed();
   }
@@ -306,7 +291,7 @@ export class ProcessorTask implements StageTask {
   async #schedule(): Promise<void> {
     const { timers } = this.#overlay;
     await timers.load();
-    this.#ticker.schedule(timers.peek()?.dueMs ?? null, this.#nowMs);
+    this.#asks.ticker.schedule(timers.peek()?.dueMs ?? null, this.#nowMs);
   }
 }
 

@@ -22,7 +22,6 @@ export class SegmentTooLargeError extends Error {
 }
 
 export interface TurnsOptions {
-  readonly program: Program;
   readonly codec: Codec;
   readonly source: TopicPartition;
   readonly maxEventBytes: number;
@@ -33,12 +32,19 @@ export interface TurnsOptions {
 export class Turns {
   readonly #options: TurnsOptions;
   readonly #overlay: Overlay;
-  readonly #rowGrowth: ReturnType<typeof rowGrowthOf>;
+  #program!: Program;
+  #rowGrowth!: ReturnType<typeof rowGrowthOf>;
 
   constructor(options: TurnsOptions, overlay: Overlay) {
     this.#options = options;
     this.#overlay = overlay;
-    this.#rowGrowth = rowGrowthOf(options.program);
+  }
+
+  /** From now on; once at least before anything is taken. */
+  use(program: Program): void {
+    if (program === this.#program) return;
+    this.#program = program;
+    this.#rowGrowth = rowGrowthOf(program);
   }
 
   /** One user's records, and with historical input the timers that come due meanwhile. @throws SegmentTooLargeError */
@@ -75,7 +81,7 @@ export class Turns {
 
   /** One timer, because of that record. */
   fire(record: LogRecord, user: User, timer: Timer, nowMs: number): void {
-    const { program } = this.#options;
+    const program = this.#program;
     this.#overlay.timer(record, user, timer, this.#rowGrowth(user.rowBytes, 0, null), () => onTimer(user.state, timer, nowMs, program));
   }
 
@@ -85,7 +91,8 @@ export class Turns {
   }
 
   #takeEvent(record: LogRecord, user: User, input: Extract<Input, { kind: 'event' }>, nowMs: number): void {
-    const { program, isHistorical, source } = this.#options;
+    const { isHistorical, source } = this.#options;
+    const program = this.#program;
     const { forwarded, bytes } = input;
     const event = withItem(program, input);
     const { tally } = this.#overlay;

@@ -20,7 +20,7 @@ const REASONS: readonly string[] = [
     'cap',
     'priority',
   ],
-  ...['condition_error', 'render_error', 'limit', 'shadow', 'exit', 'step_removed'],
+  ...['condition_error', 'render_error', 'limit', 'shadow', 'exit', 'step_removed', 'journey_removed'],
 ];
 
 /** What a scenario expects, held against the journeys: names that do not exist are mistakes, not failures. */
@@ -28,11 +28,11 @@ export function readExpected(
   source: Source,
   form: ScenarioForm,
   path: Path,
-  program: Program,
+  { journeys: known }: Pick<Program, 'journeys'>,
   time: (text: string) => number,
 ): { expected: Expected[]; never: Scenario['never']; issues: Issue[] } {
   const issues: Issue[] = [];
-  const journeys = new Map(program.journeys.map((journey) => [journey.name, journey]));
+  const journeys = new Map(known.map((journey) => [journey.name, journey]));
   const expected: Expected[] = [];
 
   const journeyAt = (name: string, at: Path): Journey | undefined => {

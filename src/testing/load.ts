@@ -10,6 +10,7 @@ import type { Path, Source } from '../topology/source.ts';
 import { didYouMean } from '../topology/suggest.ts';
 import { readExpected } from './expectations.ts';
 import { factEvents } from './facts.ts';
+import { EditedTopology } from './edited.ts';
 import type { EntryForm, FactsForm, Scenario, ScenarioForm, ScenariosFile, TimelineStep } from './scenario.ts';
 import type { AppendedEvent } from './simulation.ts';
 
@@ -33,7 +34,7 @@ export function loadScenarios(folder: string, topology: CompiledTopology): { sce
     const file = value as ScenariosFile;
     const names = new Map<string, number>();
     file.scenarios.forEach((form, i) => {
-      const reader = new ScenarioReader(source, file, form, ['scenarios', i], topology);
+      const reader = new ScenarioReader(source, file, form, ['scenarios', i], new EditedTopology(folder, topology));
       if (names.has(form.name))
         reader.issue([...reader.path, 'name'], 'there is another scenario of this name in the file', 'give one of them another name');
       names.set(form.name, i);
@@ -41,7 +42,8 @@ export function loadScenarios(folder: string, topology: CompiledTopology): { sce
       issues.push(...reader.issues);
     });
   }
-  return { scenarios, issues };
+  // Of an edit that several scenarios make.
+  return { scenarios, issues: [...new Map(issues.map((issue) => [JSON.stringify(issue), issue])).values()] };
 }
 
 class ScenarioReader {
@@ -50,19 +52,24 @@ class ScenarioReader {
   readonly #source: Source;
   readonly #file: ScenariosFile;
   readonly #form: ScenarioForm;
-  readonly #topology: CompiledTopology;
+  /** As it is at the entry that is read. */
+  readonly #edited: EditedTopology;
   readonly #startMs: number;
   readonly #userId: string;
   readonly #ids = new Map<string, number>();
 
-  constructor(source: Source, file: ScenariosFile, form: ScenarioForm, path: Path, topology: CompiledTopology) {
+  constructor(source: Source, file: ScenariosFile, form: ScenarioForm, path: Path, edited: EditedTopology) {
     this.path = path;
     this.#source = source;
     this.#file = file;
     this.#form = form;
-    this.#topology = topology;
+    this.#edited = edited;
     this.#startMs = Date.parse(form.start ?? file.defaults?.start ?? START);
     this.#userId = form.user ?? file.defaults?.user ?? USER;
+  }
+
+  get #topology(): CompiledTopology {
+    return this.#edited.topology;
   }
 
   issue(path: Path, message: string, hint: string | null = null): void {
@@ -86,7 +93,7 @@ class ScenarioReader {
       lastMs = Math.max(lastMs, atMs);
       steps.push(...this.#entry(i, atMs, path));
     });
-    const expected = readExpected(this.#source, form, this.path, this.#topology.program, (text) => this.#time(text));
+    const expected = readExpected(this.#source, form, this.path, this.#edited, (text) => this.#time(text));
     this.issues.push(...expected.issues);
     return {
       name: form.name,
@@ -104,7 +111,7 @@ class ScenarioReader {
 
   #entry(i: number, atMs: number, path: Path): TimelineStep[] {
     const entry = this.#form.timeline[i]!;
-    const kinds = (['event', 'item', 'profile', 'devices', 'consent', 'tick', 'down_for', 'waiting', ...ANSWERS] as const).filter(
+    const kinds = (['event', 'item', 'profile', 'devices', 'consent', 'tick', 'down_for', 'waiting', 'edit', ...ANSWERS] as const).filter(
       (kind) => entry[kind] !== undefined,
     );
     const kind = kinds[0];
@@ -113,7 +120,7 @@ class ScenarioReader {
       this.issue(
         path,
         what,
-        `one of event, item, profile, devices, consent, ${ANSWERS.join(', ')}, tick, down_for, waiting; each has its own entry`,
+        `one of event, item, profile, devices, consent, ${ANSWERS.join(', ')}, tick, down_for, waiting, edit; each has its own entry`,
       );
       return [];
     }
@@ -131,6 +138,8 @@ class ScenarioReader {
         return this.#answer(kind, entry[kind]!, entry.journey, atMs, path);
       case 'tick':
         return [{ kind, atMs }];
+      case 'edit':
+        return this.#edit(entry.edit!, atMs, path);
       case 'down_for':
         return [{ kind: 'down', atMs, untilMs: atMs + (parseDuration(entry.down_for!) ?? 0) }];
       case 'waiting': {
@@ -149,6 +158,19 @@ class ScenarioReader {
       default:
         return this.#facts(entry, atMs, path);
     }
+  }
+
+  #edit(form: NonNullable<EntryForm['edit']>, atMs: number, path: Path): TimelineStep[] {
+    const at = [...path, 'edit'];
+    const { journeys, remove } = 'length' in form ? { journeys: form, remove: undefined } : form;
+    remove?.forEach((name, i) => {
+      if (!this.#edited.has(name)) this.issue([...at, 'remove', i], `there is no journey \`${name}\``, this.#journeyHint(name));
+    });
+    const { program, issues } = this.#edited.edit(journeys ?? [], remove ?? []);
+    this.issues.push(...issues);
+    if (program !== null) return [{ kind: 'edit', atMs, program }];
+    this.issue(at, 'the edited topology is not usable', 'what is wrong with it is said with its file');
+    return [];
   }
 
   #event(i: number, atMs: number, path: Path): TimelineStep[] {

@@ -39,6 +39,9 @@ export function runScenario(scenario: Scenario, program: Program): ScenarioResul
       case 'tick':
         simulation.passTo(step.atMs);
         break;
+      case 'edit':
+        simulation.activate(step.program, step.atMs);
+        break;
       case 'down':
         simulation.passTo(step.atMs);
         simulation.stopUntil(step.untilMs);

@@ -1,4 +1,5 @@
 import type { Properties, Scalar } from '../core/event.ts';
+import type { Program } from '../core/program.ts';
 import type { Place } from '../topology/source.ts';
 import type { AppendedEvent } from './simulation.ts';
 
@@ -34,6 +35,8 @@ export type TimelineStep =
     }
   /** Whatever is due by now is decided before what comes next in the list. */
   | { readonly kind: 'tick'; readonly atMs: number }
+  /** From here on this program is in force: an edit of the one before. */
+  | { readonly kind: 'edit'; readonly atMs: number; readonly program: Program }
   | { readonly kind: 'down'; readonly atMs: number; readonly untilMs: number }
   | { readonly kind: 'waiting'; readonly atMs: number; readonly expected: readonly Waiting[]; readonly place: Place };
 
@@ -119,6 +122,7 @@ export interface EntryForm extends FactsForm {
   readonly journey?: string;
   readonly tick?: true;
   readonly down_for?: string;
+  readonly edit?: readonly string[] | { readonly journeys?: readonly string[]; readonly remove?: readonly string[] };
   readonly waiting?: readonly { readonly journey: string; readonly step?: string; readonly key?: string; readonly until?: string }[];
 }
 

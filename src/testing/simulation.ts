@@ -1,5 +1,6 @@
 import type { Event, Properties } from '../core/event.ts';
 import type { Decision, Effects, Revocation, SendCommand } from '../core/output.ts';
+import { stillNeeded, withEarlier, type EarlierVersion } from '../core/pinned.ts';
 import type { Program } from '../core/program.ts';
 import { emptyState, onEvent, onTimer } from '../core/step.ts';
 import type { Timer, UserState } from '../core/state.ts';
@@ -33,7 +34,10 @@ const TOPIC = 'timeline';
  * due take part in the same tick.
  */
 export class Simulation {
-  readonly #program: Program;
+  /** In force, with what earlier ones still have runs for. */
+  #program: Program;
+  #own: Program;
+  #earlier: readonly EarlierVersion[] = [];
   readonly #users = new Map<string, UserState>();
   readonly #commands: SendCommand[] = [];
   readonly #decisions: Decision[] = [];
@@ -54,7 +58,7 @@ export class Simulation {
    * those of a live processor.
    */
   constructor(program: Program, startMs: number, { allowedLatenessMs }: { readonly allowedLatenessMs?: number } = {}) {
-    this.#program = program;
+    this.#program = this.#own = program;
     this.#allowedLatenessMs = allowedLatenessMs ?? null;
     this.#nowMs = startMs;
     this.#downUntilMs = startMs;
@@ -102,6 +106,19 @@ export class Simulation {
     if (untilMs <= Math.min(event.occurredAtMs, atMs)) return false;
     this.append(event, atMs);
     return true;
+  }
+
+  /** Another version is in force from `atMs` on; what is due at that very moment is decided by it. */
+  activate(program: Program, atMs: number): void {
+    this.#tickTo(atMs - (this.#allowedLatenessMs ?? 0), false);
+    this.#nowMs = Math.max(this.#nowMs, atMs);
+    this.#offset++;
+    this.#earlier = stillNeeded([...this.#earlier, { program: this.#own, replacedAtMs: this.#nowMs }], this.#nowMs);
+    this.#own = program;
+    this.#program = withEarlier(
+      program,
+      this.#earlier.map((one) => one.program),
+    );
   }
 
   /** Time passes, `atMs` included: whatever is due until then is decided. */

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { LoadedTopology } from './load.ts';
+import type { Loaded, LoadedTopology } from './load.ts';
 import { compareText } from './issue.ts';
 
 /**
@@ -29,6 +29,21 @@ export function canonicalText(loaded: LoadedTopology): string {
       templates: byName(loaded.templates),
     }),
   );
+}
+
+/** The same topology, with everything in the order in which its canonical text has it. Places in the files stay: they go by names. */
+export function inCanonicalOrder(loaded: LoadedTopology): LoadedTopology {
+  const inOrder = <T>({ source, value }: Loaded<T>): Loaded<T> => ({ source, value: sorted(value) as T });
+  const byName = <T extends { readonly name: string }>(files: readonly Loaded<T>[]): readonly Loaded<T>[] =>
+    files.map(inOrder).sort((a, b) => compareText(a.value.name, b.value.name));
+  return {
+    ...loaded,
+    params: new Map([...loaded.params].sort(([a], [b]) => compareText(a, b))),
+    topology: loaded.topology && inOrder(loaded.topology),
+    events: loaded.events && inOrder(loaded.events),
+    journeys: byName(loaded.journeys),
+    templates: byName(loaded.templates),
+  };
 }
 
 /** SHA-256, in hex. */

@@ -1,11 +1,12 @@
 import type { Journey, Program } from '../core/program.ts';
 import type { Source } from '../core/source.ts';
-import { canonicalText, hashOf } from './canonical.ts';
+import { canonicalText, hashOf, inCanonicalOrder } from './canonical.ts';
 import { capIssues, ledgerIssues } from './caps.ts';
 import { cappedSteps } from './capped-steps.ts';
 import { readCatalogue, readProfile, withSignals } from './catalogue.ts';
 import type { Catalogue, Properties } from './catalogue.ts';
 import { Expressions } from './cel.ts';
+import { editLoaded, type Edit } from './edit.ts';
 import type { JourneyFile, TopologyFile } from './files.ts';
 import { compareText, sortIssues } from './issue.ts';
 import type { Issue } from './issue.ts';
@@ -45,6 +46,8 @@ export interface CompiledTopology {
   /** Foreign topics, for the ingest stage. */
   readonly sources: readonly Source[];
   readonly warnings: readonly Issue[];
+  /** What an edit of it compiles to. */
+  readonly edited: (edit: Edit) => CompiledTopology | BrokenTopology;
 }
 
 export interface BrokenTopology {
@@ -60,6 +63,16 @@ export interface BrokenTopology {
  */
 export function compileTopology(folder: string, options: CompileOptions): CompiledTopology | BrokenTopology {
   const { loaded, issues } = loadFolder(folder, options.set ?? {});
+  // In the order of the canonical text, so that the same hash is the same program down to the order of caps. What is wrong is told in the order as written.
+  const compiled = compileLoaded(inCanonicalOrder(loaded), options.app, [...issues]);
+  return compiled.ok ? compiled : compileLoaded(loaded, options.app, issues);
+}
+
+/**
+ * What comes behind reading: of files, or of a canonical text.
+ * @param issues what reading has found; more is added
+ */
+export function compileLoaded(loaded: LoadedTopology, app: string, issues: Issue[]): CompiledTopology | BrokenTopology {
   const { topology, events } = loaded;
   if (topology === null || events === null) return broken(issues);
 
@@ -114,7 +127,7 @@ export function compileTopology(folder: string, options: CompileOptions): Compil
     name: loaded.name,
     hash: hashOf(canonical),
     version: 0,
-    app: options.app,
+    app,
     sessionGapMs: settings.sessionGapMs,
     activeMs: settings.activeMs,
     maxEventAgeMs: settings.maxEventAgeMs,
@@ -130,7 +143,11 @@ export function compileTopology(folder: string, options: CompileOptions): Compil
     caps: settings.caps,
     limits: settings.limits,
   };
-  return { ok: true, program, canonical, catalogue, profile, params: loaded.params, sources, warnings: unique(issues) };
+  const edited = (edit: Edit): CompiledTopology | BrokenTopology => {
+    const found: Issue[] = [];
+    return compileLoaded(inCanonicalOrder(editLoaded(loaded, edit, found)), app, found);
+  };
+  return { ok: true, program, canonical, catalogue, profile, params: loaded.params, sources, warnings: unique(issues), edited };
 }
 
 function compileTemplates(loaded: LoadedTopology, world: TemplateWorld, issues: Issue[]) {

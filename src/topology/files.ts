@@ -88,6 +88,8 @@ export interface JourneyFile {
   readonly steps: readonly StepForm[];
   /** Where runs go on that wait at a step which is no longer there. */
   readonly moved?: Readonly<Record<string, string>>;
+  /** How runs go on that began under an earlier version. */
+  readonly in_flight?: 'follow' | 'pinned';
 }
 
 export type StepForm = SendForm | WaitForm | BranchForm | SplitForm | UpdateForm | ExitForm;

@@ -98,6 +98,7 @@ export function compileJourney(loaded: Loaded<JourneyFile>, world: JourneyWorld)
     shadow: value.mode === 'shadow',
     steps,
     moved,
+    inFlight: value.in_flight ?? 'follow',
   };
   const on = typeof value.on === 'string' ? { event: value.on } : value.on;
   return { journey, updating: { name: value.name, source, on, updates }, issues };

@@ -24,7 +24,13 @@ const productEvent = {
 
 const { sentAt: _sentAt, imported: _imported, ...mapped } = productEvent;
 const ingestedEvent = { ...mapped, appendedAt: orNull(timeMs) };
-const noControl = { tick: fc.constant(null), forward: fc.constant(null), ingested: fc.constant(null), fanOut: fc.constant(null) };
+const noControl = {
+  tick: fc.constant(null),
+  forward: fc.constant(null),
+  ingested: fc.constant(null),
+  fanOut: fc.constant(null),
+  topology: fc.constant(null),
+};
 const { userId: _userId, ...itemEvent } = mapped;
 const itemChange = { ...itemEvent, itemId: text };
 
@@ -34,6 +40,7 @@ export const records: { readonly [Name in keyof EncodableTypes]: fc.Arbitrary<En
   'lull.v1.Control': fc.oneof(
     fc.record({ ...noControl, tick: fc.record({ maxTimers: int, upTo: orNull(timeMs), nonce: text }) }),
     fc.record({ ...noControl, forward: fc.record({ ...productEvent, appendedAt: timeMs, partition: int, offset: long }) }),
+    fc.record({ ...noControl, topology: fc.record({ hash: text, number: long, name: text }) }),
     fc.record({ ...noControl, ingested: fc.record({ ...ingestedEvent, source: text, topic: text, partition: int, offset: long }) }),
     fc.record({ ...noControl, fanOut: fc.record({ ...itemChange, userId: text, appendedAt: timeMs, partition: int, offset: long }) }),
   ),

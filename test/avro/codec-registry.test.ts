@@ -133,10 +133,13 @@ describe('codec with a registry', () => {
     const merge = writer.write({ tick: null, merge: { from: 'anon:1' } });
     const tick = writer.write({ tick: { maxTimers: 3, upTo: 9, nonce: 'n' }, merge: null });
     await codec.prepare([merge, tick]);
-    expect(codec.decode(merge)).toEqual({ record: 'lull.v1.Control', value: { tick: null, forward: null, ingested: null } });
+    expect(codec.decode(merge)).toEqual({
+      record: 'lull.v1.Control',
+      value: { tick: null, forward: null, ingested: null, fanOut: null, topology: null },
+    });
     expect(codec.decode(tick)).toEqual({
       record: 'lull.v1.Control',
-      value: { tick: { maxTimers: 3, upTo: 9, nonce: 'n' }, forward: null, ingested: null },
+      value: { tick: { maxTimers: 3, upTo: 9, nonce: 'n' }, forward: null, ingested: null, fanOut: null, topology: null },
     });
   });
 

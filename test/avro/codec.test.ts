@@ -156,6 +156,7 @@ describe('codec', () => {
       forward: null,
       ingested: null,
       fanOut: null,
+      topology: null,
     });
   });
 

@@ -43,7 +43,11 @@ const registry: SchemaRegistry = {
 const { timeline, items, deadLetters, ingestState } = topicNames(prefix);
 const stage = createIngestStage({
   ...{ source, decoder: createGenericDecoder({ registry }), codec: createCodec(), observer: ingestObserver(metrics, logger) },
-  ...{ topics: { timeline, items, deadLetters, state: ingestState(source.name) }, timelinePartitions: Number(partitions), hasAppendTime: false },
+  ...{
+    topics: { timeline, items, deadLetters, state: ingestState(source.name) },
+    timelinePartitions: Number(partitions),
+    hasAppendTime: false,
+  },
 });
 const store = await openRocksStore({ path: stateFolder, tables: [...stage.tables, META_TABLE] });
 const observer = engineObserver(stage.name, metrics, logger, new Health());

@@ -35,9 +35,9 @@ describe('lull topics', () => {
     expect(JSON.parse(created.stdout)).toMatchObject({ partitions: 2, created: names, existing: [] });
 
     const found = await log.admin.describeTopics(names);
-    const { timeline, state, deadLetters, senderState } = topicNames(prefix);
+    const { timeline, state, deadLetters, topologies, senderState } = topicNames(prefix);
     expect([...found.keys()]).toEqual(names);
-    for (const spec of found.values()) expect(spec).toMatchObject({ partitions: 2, replicationFactor: 1 });
+    for (const spec of found.values()) expect(spec).toMatchObject({ partitions: spec.topic === topologies ? 1 : 2, replicationFactor: 1 });
     const day = 86_400_000;
     expect(found.get(timeline)!.config).toMatchObject({ 'retention.ms': String(30 * day) });
     // How old a record is must not hang on the clock of who wrote it.
@@ -85,7 +85,7 @@ describe('lull topics', () => {
 
   it('names every difference and how to mend it, and then creates nothing', async () => {
     const prefix = newPrefix();
-    const { timeline, state, dispatch, deadLetters } = topicNames(prefix);
+    const { timeline, state, dispatch, deadLetters, topologies } = topicNames(prefix);
     const plan = (topic: string) =>
       specOf(
         topicPlans(prefix).find((p) => p.topic === topic)!,
@@ -97,6 +97,7 @@ describe('lull topics', () => {
       { ...plan(state), partitions: 3, config: { 'cleanup.policy': 'delete', 'delete.retention.ms': '1000' } },
       { ...plan(dispatch), config: { ...plan(dispatch).config, 'max.message.bytes': '2000000' } },
       { ...plan(deadLetters), config: { ...plan(deadLetters).config, 'max.message.bytes': '8388608' } },
+      { ...plan(topologies), partitions: 2 },
     ]);
 
     const check = await topics(prefix, 'check', '--json');
@@ -113,11 +114,12 @@ describe('lull topics', () => {
       [state, 'partitions', '3', '2'],
       [state, 'cleanup.policy', 'delete', 'compact'],
       [state, 'delete.retention.ms', '1000', 'at least 604800000'],
+      [topologies, 'partitions', '2', '1'],
     ]);
 
     const text = await topics(prefix, 'check');
     expect(text).toMatchObject({ code: 1, stdout: '' });
-    expect(text.stderr.trimEnd().split('\n')).toHaveLength(5);
+    expect(text.stderr.trimEnd().split('\n')).toHaveLength(6);
     expect(text.stderr).toContain(
       `lull: ${timeline}: message.timestamp.type is CreateTime, expected LogAppendTime. To mend: kafka-configs.sh --bootstrap-server HOST:PORT --alter --entity-type topics --entity-name ${timeline} --add-config message.timestamp.type=LogAppendTime`,
     );
@@ -125,7 +127,7 @@ describe('lull topics', () => {
 
     const create = await topics(prefix, 'create', '--replication-factor', '1');
     expect(create).toMatchObject({ code: 1, stdout: '' });
-    expect(create.stderr.trimEnd().split('\n')).toHaveLength(4);
+    expect(create.stderr.trimEnd().split('\n')).toHaveLength(5);
     expect(await log.admin.partitions(topicNames(prefix).outcomes)).toBeUndefined();
   });
 

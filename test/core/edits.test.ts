@@ -1,11 +1,20 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { withEarlier } from '../../src/core/pinned.ts';
 import type { Journey, Program } from '../../src/core/program.ts';
 import { timersOf } from '../../src/core/timers.ts';
 import { everything, timelines } from './everything.ts';
 import { DAY, START, UserLog } from './support.ts';
 
 type Edit = (program: Program) => Program;
+
+/** The versions before `last` whose runs may still be on their way, each with a number of its own. */
+function inForce(program: Program, earlier: Program[]): Program {
+  const numbered = { ...program, version: earlier.length + 1 };
+  const composed = withEarlier(numbered, earlier);
+  earlier.push(numbered);
+  return composed;
+}
 
 /** What an edit of a live topology may do: take away, shuffle what belongs to which journey, and make limits and times smaller. */
 function edits(): fc.Arbitrary<Edit> {
@@ -30,6 +39,10 @@ function edits(): fc.Arbitrary<Edit> {
     fc.constant<Edit>((program) => ({ ...program, journeys: program.journeys.map(renamedSteps) })),
     fc.constant<Edit>((program) => ({
       ...program,
+      journeys: program.journeys.map((one) => ({ ...renamedSteps(one), inFlight: 'pinned' })),
+    })),
+    fc.constant<Edit>((program) => ({
+      ...program,
       journeys: program.journeys.map((journey) => ({ ...renamedSteps(journey), moved: new Map([['answer', 'morning-2']]) })),
     })),
     fc.constant<Edit>((program) => ({ ...program, trackers: program.trackers.map((tracker) => ({ ...tracker, cap: 1, keepMs: 1 })) })),
@@ -50,9 +63,10 @@ describe('an edit of a topology while people are in their journeys', () => {
   it('makes nothing throw, and leaves nothing behind when everybody has gone', () => {
     fc.assert(
       fc.property(timelines(), fc.array(fc.tuple(fc.nat(), edits()), { maxLength: 4 }), (timeline, changes) => {
-        const log = new UserLog(everything);
+        const earlier: Program[] = [];
+        const log = new UserLog(inForce(everything, earlier));
         timeline.forEach((entry, i) => {
-          for (const [at, edit] of changes) if (at % timeline.length === i) log.program = withoutUnused(edit(everything));
+          for (const [at, edit] of changes) if (at % timeline.length === i) log.program = inForce(withoutUnused(edit(everything)), earlier);
           if (entry.kind === 'tick') log.tick(entry.appendedAt);
           else log.event(entry.type, entry.appendedAt, entry.parts);
         });
@@ -96,9 +110,10 @@ describe('an edit of a topology while people are in their journeys', () => {
   it('decides about each message at most once', () => {
     fc.assert(
       fc.property(timelines(), fc.array(fc.tuple(fc.nat(), edits()), { maxLength: 4 }), (timeline, changes) => {
-        const log = new UserLog(everything);
+        const earlier: Program[] = [];
+        const log = new UserLog(inForce(everything, earlier));
         timeline.forEach((entry, i) => {
-          for (const [at, edit] of changes) if (at % timeline.length === i) log.program = withoutUnused(edit(everything));
+          for (const [at, edit] of changes) if (at % timeline.length === i) log.program = inForce(withoutUnused(edit(everything)), earlier);
           if (entry.kind === 'tick') log.tick(entry.appendedAt);
           // An id that comes again after all is another event.
           else log.event(entry.type, entry.appendedAt, { ...entry.parts, id: `e${i}` });

@@ -32,6 +32,7 @@ export function ofOwnUser(scenario: Scenario, number: number, program: Program):
 export function recordingOf(scenario: Scenario, program: Program): Recording | string {
   if (scenario.steps.some(({ kind }) => kind === 'down')) return 'down_for: a recording knows no outage';
   if (scenario.steps.some(({ kind }) => kind === 'tick')) return 'tick: a recording has none between two events of one moment';
+  if (scenario.steps.some(({ kind }) => kind === 'edit')) return 'edit: historical input goes by one topology';
   const live = new Simulation(program, scenario.startMs);
   const events = scenario.steps.flatMap((step): Recorded[] => {
     const { atMs } = step;

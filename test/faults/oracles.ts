@@ -5,6 +5,8 @@ import { PoisonError } from '../../src/avro/errors.ts';
 import type { Control } from '../../src/avro/records.ts';
 import type { Program } from '../../src/core/program.ts';
 import { decodePosition, POSITION_KEY } from '../../src/engine/position.ts';
+import { decodeVersions } from '../../src/processor/versions.ts';
+import { compileCanonical } from '../../src/topology/compile-canonical.ts';
 import { compileTopology } from '../../src/topology/compile.ts';
 import { readAllCommitted, type Judged, type JudgedRecord } from '../setup/read-committed.ts';
 import type { Deployment } from './deployment.ts';
@@ -73,13 +75,15 @@ async function compare(
   const { topics, codec, partitions } = deployment;
   const timeline = recordsOf(judged, topics.timeline);
   await codec.prepare(timeline.map(({ value }) => value));
-  const program = programOf(deployment);
+  const programs = await programsOf(deployment);
   const complaints: string[] = [];
   let total: Judgement = { events: 0, ticks: 0, commands: 0, decisions: 0, deadLetters: 0, forwards: 0 };
   const forwarded = forwardsIn(deployment, timeline);
   const expectedForwards = new Multiset<string>();
   for (let partition = 0; partition < partitions; partition++) {
-    const reference = new Reference({ program, codec, topic: topics.timeline, partitions }, partition);
+    const position = positionsOf(recordsOf(judged, topics.state).filter((record) => record.partition === partition)).get(partition);
+    const first = firstVersion(position, programOf(deployment));
+    const reference = new Reference({ programs, first, codec, topic: topics.timeline, partitions }, partition);
     const until = committed.get(partition) ?? 0;
     for (const record of timeline) if (record.partition === partition && record.offset < until) reference.take(record);
     const of = (topic: string): JudgedRecord[] => recordsOf(judged, topic).filter((record) => record.partition === partition);
@@ -157,9 +161,26 @@ function positionDiffers(where: string, reference: Reference, committed: number 
   return row === undefined || row.nowMs === reference.nowMs ? [] : [`${where}: now is ${row.nowMs}, the log says ${reference.nowMs}`];
 }
 
+/** What the partition began with, before its timeline had a record of a topology. */
+function firstVersion(position: Position | undefined, { hash }: Program): { readonly hash: string; readonly number: number } {
+  const versions = decodeVersions(position?.stage ?? '');
+  // Of a build that knew of none.
+  if (versions === undefined) return { hash, number: 0 };
+  const [earliest = versions] = versions.earlier;
+  return { hash: earliest.hash, number: earliest.since };
+}
+
+/** Everything that was published, and what the processes are given: all of it, where a build of them publishes nothing. */
+async function programsOf(deployment: Deployment): Promise<ReadonlyMap<string, Program>> {
+  const published = (await deployment.records(deployment.topics.topologies)).map(({ value }) => value!.toString());
+  const programs = [programOf(deployment), ...published.map((text) => compileCanonical(text, { app: deployment.prefix }).program)];
+  return new Map(programs.map((program) => [program.hash, program]));
+}
+
 interface Position {
   readonly offset: number;
   readonly nowMs: number;
+  readonly stage?: string;
 }
 
 function positionsOf(changelog: readonly JudgedRecord[]): ReadonlyMap<number, Position> {

@@ -4,6 +4,8 @@ import { PoisonError } from '../../src/avro/errors.ts';
 import type { ProductEvent } from '../../src/avro/records.ts';
 import type { Event } from '../../src/core/event.ts';
 import type { Effects } from '../../src/core/output.ts';
+import type { TopologyInForce } from '../../src/avro/records.ts';
+import { stillNeeded, withEarlier, type EarlierVersion } from '../../src/core/pinned.ts';
 import type { Program } from '../../src/core/program.ts';
 import { ReservedEventError } from '../../src/core/reserved.ts';
 import { emptyState, isEmpty, onEvent, onTimer, type Step } from '../../src/core/step.ts';
@@ -22,7 +24,10 @@ export interface ExpectedRecord {
 }
 
 export interface ReferenceOptions {
-  readonly program: Program;
+  /** Every program that a record may name. */
+  readonly programs: ReadonlyMap<string, Program>;
+  /** With which the partition began, before any record of one; its hash and its number. */
+  readonly first: { readonly hash: string; readonly number: number };
   readonly codec: Codec;
   readonly topic: string;
   readonly partitions: number;
@@ -48,12 +53,19 @@ export class Reference {
   nowMs = 0;
   events = 0;
   ticks = 0;
+  /** In force, with what came before it; and by itself. */
+  #program: Program;
+  #own: Program;
+  #number: number;
+  #earlier: readonly EarlierVersion[] = [];
   readonly #options: ReferenceOptions;
   readonly #partition: number;
 
   constructor(options: ReferenceOptions, partition: number) {
     this.#options = options;
     this.#partition = partition;
+    this.#number = options.first.number;
+    this.#program = this.#own = this.#numbered(options.first);
   }
 
   /** The values' schemas must have been prepared. */
@@ -61,6 +73,25 @@ export class Reference {
     this.nowMs = Math.max(this.nowMs, record.timestampMs);
     const reason = this.#take(record);
     if (reason !== null) this.#refuse(record.offset, reason, record.key);
+  }
+
+  #numbered({ hash, number }: { readonly hash: string; readonly number: number }): Program {
+    const program = this.#options.programs.get(hash);
+    if (program === undefined) throw new Error(`reference: nobody knows the topology ${hash}`);
+    return { ...program, version: number };
+  }
+
+  #activate(topology: TopologyInForce): void {
+    if (topology.number <= this.#number) return;
+    this.#number = topology.number;
+    // The same text again changes nothing for whoever is under way.
+    if (topology.hash === this.#own.hash) return;
+    this.#earlier = stillNeeded([...this.#earlier, { program: this.#own, replacedAtMs: this.nowMs }], this.nowMs);
+    this.#own = this.#numbered(topology);
+    this.#program = withEarlier(
+      this.#own,
+      this.#earlier.map(({ program }) => program),
+    );
   }
 
   /** Why the record is refused, or null. */
@@ -77,7 +108,11 @@ export class Reference {
     if (decoded.record === 'lull.v1.ProductEvent')
       return value.length > MAX_BYTES ? 'too_large' : this.#event(record, decoded.value, record.timestampMs);
     if (decoded.record !== 'lull.v1.Control') return 'unexpected_schema';
-    const { tick, forward, ingested } = decoded.value;
+    const { tick, forward, ingested, topology } = decoded.value;
+    if (topology !== null) {
+      this.#activate(topology);
+      return null;
+    }
     if (forward !== null) return this.#event(record, forward, forward.appendedAt);
     if (ingested !== null) {
       const appendedAtMs = Math.min(ingested.appendedAt ?? record.timestampMs, record.timestampMs);
@@ -90,7 +125,7 @@ export class Reference {
 
   #event(record: JudgedRecord, value: ProductEvent, appendedAtMs: number): string | null {
     const { offset, key } = record;
-    const { topic, partitions, program } = this.#options;
+    const { topic, partitions } = this.#options;
     const user = Buffer.from(value.userId);
     if (key === null) return 'null_key';
     if (user.length === 0 || user.length > 256) return 'user_id_length';
@@ -107,7 +142,7 @@ export class Reference {
       traceParent: record.headers['traceparent']?.toString() ?? null,
     };
     const before = this.users.get(event.userId) ?? emptyState(event.userId);
-    return this.#step(() => onEvent(before, event, this.nowMs, program));
+    return this.#step(() => onEvent(before, event, this.nowMs, this.#program));
   }
 
   /** In firing order. What a timer arms that is due too takes part, in its place; it arms none of somebody else, and may take others of its user away. */
@@ -119,7 +154,7 @@ export class Reference {
       const before = this.users.get(userId)!;
       if (!timersOf(before).some((left) => isSame(left, timer))) continue;
       fired++;
-      const reason = this.#step(() => onTimer(before, timer, this.nowMs, this.#options.program));
+      const reason = this.#step(() => onTimer(before, timer, this.nowMs, this.#program));
       if (reason !== null) {
         this.users.set(userId, withoutTimer(before, timer));
         this.#refuse(offset, `timer_${reason}`, Buffer.from(userId));

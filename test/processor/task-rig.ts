@@ -5,6 +5,7 @@ import type { UserState } from '../../src/core/state.ts';
 import type { InputPosition, Output } from '../../src/engine/stage.ts';
 import { createMemoryBroker } from '../../src/log/memory/broker.ts';
 import type { Log, LogReader, LogRecord, OutRecord } from '../../src/log/port.ts';
+import { fixedTopology } from '../../src/processor/in-force.ts';
 import { silentProcessorObserver } from '../../src/processor/observer.ts';
 import { ProcessorTask, type Historical } from '../../src/processor/task.ts';
 import { TIMER_TABLE } from '../../src/processor/timer-index.ts';
@@ -65,8 +66,16 @@ export class TaskRig {
     const { program, historical } = this.#options;
     this.#task = new ProcessorTask(
       {
-        ...{ program, historical, codec: this.#codec, inputTopic: TOPICS.timeline, topics: TOPICS, observer: silentProcessorObserver },
-        ...{ maxEventBytes: 256 * 1024, tickTimeoutMs: 10_000, cacheBytes: 1024 * 1024, upstream: null },
+        ...{
+          inForce: fixedTopology(program, null),
+          historical,
+          codec: this.#codec,
+          inputTopic: TOPICS.timeline,
+          topics: TOPICS,
+          observer: silentProcessorObserver,
+        },
+        ...{ maxEventBytes: 256 * 1024, tickTimeoutMs: 10_000, cacheBytes: 1024 * 1024 },
+        appendTopology: () => Promise.resolve(),
         appendTick: async () => {
           const value = this.#codec.encode('lull.v1.Control', { tick: { maxTimers: 1_000 } });
           this.#tick = this.#log.append([{ topic: TOPICS.timeline, partition: PARTITION, key: null, value }]);

@@ -135,8 +135,8 @@ describe('registering schemas', () => {
       'Control',
       (record) =>
         record.fields.push({
-          name: 'topology',
-          type: ['null', { type: 'record', name: 'Topology', fields: [{ name: 'hash', type: 'string' }] }],
+          name: 'pause',
+          type: ['null', { type: 'record', name: 'Pause', fields: [{ name: 'reason', type: 'string' }] }],
           default: null,
         }),
     ],

@@ -146,7 +146,7 @@ describe('lull explain', () => {
     });
     expect(await explain('--user', 'ada', '--topology', SHOP, '--journey', 'cart')).toMatchObject({
       code: 2,
-      stderr: `lull: --journey cart: ${SHOP} has browsed_no_cart, cart_abandoned, checkout_idle\n`,
+      stderr: `lull: --journey cart: ${SHOP} has browsed_no_cart, cart_abandoned, checkout_idle, low_stock, price_drop\n`,
     });
     expect(await explain('--user', 'ada', '--since', 'lately')).toMatchObject({
       code: 2,

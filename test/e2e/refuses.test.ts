@@ -1,6 +1,7 @@
 import { Kafka, logLevel } from 'kafkajs';
 import { afterEach, describe, expect, test } from 'vitest';
 import { POSITION_KEY, decodePosition, encodePosition, type PositionRow } from '../../src/engine/position.ts';
+import { topicPlans } from '../../src/log/topics.ts';
 import { Deployment } from '../faults/deployment.ts';
 import { refusal } from '../faults/refusal.ts';
 
@@ -66,8 +67,11 @@ describe('lull process ends with one clear line', () => {
 
   test('where somebody has given every topic more partitions: whose users move is found in the state', async () => {
     await usedBefore();
-    const { timeline, state, dispatch, outcomes, decisions, deadLetters, senderState } = deployment.topics;
-    await morePartitions([timeline, state, dispatch, outcomes, decisions, deadLetters, senderState('fcm'), senderState('webpush')], 4);
+    const byUser = topicPlans(deployment.prefix).filter(({ partitions }) => partitions === undefined);
+    await morePartitions(
+      byUser.map(({ topic }) => topic),
+      4,
+    );
     const message = await refusal(deployment.start(await deployment.stateFolder()), 'every topic has a partition more');
     expect(message).toMatch(/\.state-\d was written with 3 input partitions, now there are 4: .* start over with another --prefix$/);
   });

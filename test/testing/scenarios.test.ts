@@ -244,7 +244,7 @@ ${expectation('{ at: 1h, tick: true },')} nobody } }] }
       'tests/all.yaml:13:9: error: `billed` has no `amount` here',
       '    give it a value, in `with` or under defaults; amount: null leaves it away on purpose',
       'tests/all.yaml:14:9: error: several things happen here: event, tick',
-      '    one of event, item, profile, devices, consent, delivered, opened, clicked, dismissed, tick, down_for, waiting; each has its own entry',
+      '    one of event, item, profile, devices, consent, delivered, opened, clicked, dismissed, tick, down_for, waiting, edit; each has its own entry',
       'tests/all.yaml:15:36: error: `id` belongs to an event',
       'tests/all.yaml:16:26: error: $consent: property state must be one of in, out (the choice)',
       "tests/all.yaml:17:26: error: $tick is not among the reserved events, and types that start with $ are Lull's own",

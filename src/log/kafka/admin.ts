@@ -8,6 +8,8 @@ import type { Connections } from './connections.ts';
 import { type Address, NoAnswerError } from './wire.ts';
 
 const TOPIC_TIMEOUT_MS = 10_000;
+/** How far behind its controller a broker may be that makes many partitions on a slow disk. */
+const KNOWN_WITHIN_MS = 60_000;
 const START = -2;
 const END = -1;
 
@@ -73,8 +75,9 @@ export class KafkaAdmin implements LogAdmin {
           `topic ${topic} was not created: ${describeCode(errorCode)}${errorMessage === null ? '' : `, ${errorMessage}`}`,
         );
     // A topic is there before its leaders are: whoever asked for it wants to use it.
-    // A busy broker takes seconds to know of it: that it does not exist is no answer here.
-    const wait = { ...this.#wait, unknownForMs: this.#client.deadlineMs };
+    // A busy broker is many seconds behind its controller: that the topic does not exist is no answer here.
+    const patienceMs = Math.max(this.#client.deadlineMs, KNOWN_WITHIN_MS);
+    const wait = { ...this.#wait, deadlineMs: patienceMs, unknownForMs: patienceMs };
     for (const { topic } of specs) {
       await this.#client.cluster.leader(topic, 0, wait);
       await this.#forEachLeader(topic, async () => Code.none);

@@ -3,10 +3,10 @@ import type { Scalar } from './event.ts';
 import { own } from './own.ts';
 import { arm, captured, matchOf } from './matches.ts';
 import type { ProgramIndex } from './program-index.ts';
-import type { Attributes, DatePattern, Journey } from './program.ts';
+import type { Attributes, DatePattern, Journey, Pattern, Program } from './program.ts';
 import { zoneOf } from './reach.ts';
 import { begin } from './runs.ts';
-import type { Match, Trigger } from './state.ts';
+import type { Match, Trigger, UserState } from './state.ts';
 import { dayOf, instantOf, yearsLater } from './zone.ts';
 
 /**
@@ -32,6 +32,31 @@ export function attributesChanged(turn: Turn, before: Attributes, cause: Trigger
       begin(turn, runOf(journey, cause.eventId, trigger, cause.occurredAtMs), journey, null);
     }
   }
+}
+
+/** Journeys on dates that a topology has and the one before had not, or not at that time: their names, in its order. */
+export function newDates(before: Program, { journeys }: Program): readonly string[] {
+  const known = new Map(before.journeys.map(({ name, pattern }) => [name, pattern]));
+  return journeys.filter(({ name, pattern }) => pattern.kind === 'date' && !isSameDate(pattern, known.get(name))).map(({ name }) => name);
+}
+
+function isSameDate({ attribute, offsetMs, atMinutes, yearly }: DatePattern, before: Pattern | undefined): boolean {
+  if (before?.kind !== 'date') return false;
+  return attribute === before.attribute && offsetMs === before.offsetMs && atMinutes === before.atMinutes && yearly === before.yearly;
+}
+
+/** Whether anything hangs on a date of the user, or is to, in one of these journeys. */
+export function hasDates({ profile, matches }: UserState, journeys: readonly Journey[]): boolean {
+  return journeys.some(
+    ({ name, pattern }) =>
+      pattern.kind === 'date' &&
+      (isDate(own(profile, pattern.attribute)) || matches.some((match) => match.journey === name && match.wait === null)),
+  );
+}
+
+/** These journeys are new to the user: the dates that are known already count. */
+export function datesKnown(turn: Turn, journeys: readonly Journey[], cause: Trigger): void {
+  for (const journey of journeys) if (journey.pattern.kind === 'date') moveDate(turn, journey, journey.pattern, cause);
 }
 
 /** The names of attributes that are not what they were. */

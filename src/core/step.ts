@@ -1,8 +1,8 @@
-import { attributesChanged } from './attributes.ts';
+import { attributesChanged, datesKnown, hasDates } from './attributes.ts';
 import { eventIdHash, withRecent } from './dedup.ts';
 import { DUPLICATE, NO_EFFECTS } from './draft.ts';
 import type { Step, Turn } from './draft.ts';
-import type { Event } from './event.ts';
+import type { Event, Position } from './event.ts';
 import { applyReserved } from './facts.ts';
 import { followZone } from './follow-zone.ts';
 import { triggerOf } from './matches.ts';
@@ -25,7 +25,7 @@ export { NO_EFFECTS, type Step } from './draft.ts';
 export { isEmpty } from './tidy.ts';
 
 /**
- * The kernel: one event or one timer in, the new state and what to write out. Pure: the same state, event, `now` and program give the same step, byte for
+ * The kernel: one event or one timer (or one topology) in, the new state and what to write out. Pure: the same state, event, `now` and program give the same step, byte for
  * byte, however records are batched. A step that throws has changed nothing: the state that went in is still whole.
  *
  * An event is worked through in this order, and each part sees what the parts before have made of it:
@@ -137,6 +137,30 @@ export function onTimer(state: UserState, timer: Timer, nowMs: number, program: 
       return finished(turn);
     }
   }
+}
+
+/** The record that put a topology in force, and the largest append time seen then. */
+export interface Activation extends Position {
+  /** Of the version. */
+  readonly number: number;
+  readonly atMs: number;
+}
+
+/**
+ * Another topology is in force, with journeys on dates (`newDates`) that a user's attributes have already: what passed before is left out, the rest will come as if the
+ * attribute had been set now. Once for each user; the same state where it is nothing to them.
+ */
+export function onTopology(state: UserState, names: readonly string[], activation: Activation, program: Program): Step {
+  const { journeys } = indexProgram(program);
+  const dated = names.flatMap((name) => journeys.get(name) ?? []);
+  if (!hasDates(state, dated)) return { state, effects: NO_EFFECTS };
+  const { topic, partition, offset, number, atMs } = activation;
+  const turn = turnOf(state, atMs, program);
+  datesKnown(turn, dated, {
+    ...{ topic, partition, offset, eventId: `$topology-${number}`, type: '$topology' },
+    ...{ occurredAtMs: atMs, appendedAtMs: atMs, properties: {}, session: null, traceParent: null },
+  });
+  return turn.state.matches === state.matches ? { state, effects: NO_EFFECTS } : finished(turn);
 }
 
 function hasPriority({ index, program }: Turn): (match: Match) => boolean {

@@ -1,4 +1,5 @@
 import type { TopologyInForce } from '../avro/records.ts';
+import { newDates } from '../core/attributes.ts';
 import { stillNeeded, withEarlier } from '../core/pinned.ts';
 import type { Program } from '../core/program.ts';
 import { FatalError, toError } from '../engine/errors.ts';
@@ -6,7 +7,7 @@ import { mutant } from '../log/mutant.ts';
 import type { TopicPartition } from '../log/port.ts';
 import { TopologyUnusableError, type LoadedTopology, type PublishedVersion, type Topologies } from './topologies.ts';
 import type { Upstream } from './upstream.ts';
-import { decodeVersions, encodeVersions, type ReplacedVersion, type Versions } from './versions.ts';
+import { decodeVersions, encodeVersions, type ReplacedVersion, type Sweep, type Versions } from './versions.ts';
 
 /** The topology that one partition goes by. */
 export interface InForce {
@@ -25,6 +26,10 @@ export interface InForce {
   start(text: string | undefined): Promise<void>;
   /** A record of the timeline, at the time of the partition. Whether another program is in force now. @throws FatalError */
   activate(offset: number, topology: TopologyInForce, nowMs: number): Promise<boolean>;
+  /** What is left of going through all users, since a topology came into force that has new dates; undefined = nothing. */
+  readonly sweep: Sweep | undefined;
+  /** It has come up to this user; null = to the end. */
+  swept(after: string | null): void;
   /** What is in force now was committed. */
   committed(): void;
   /** Back to what was committed last. */
@@ -35,10 +40,11 @@ export interface InForce {
 /** One program, whatever the log says: historical input, the bench, the demo. */
 export function fixedTopology(program: Program, upstream: Upstream | null): InForce {
   return {
-    ...{ program, upstream, text: undefined, wanted: null, error: undefined },
+    ...{ program, upstream, text: undefined, wanted: null, error: undefined, sweep: undefined },
     canGoBy: () => Promise.resolve(false),
     start: () => Promise.resolve(),
     activate: () => Promise.resolve(false),
+    swept: () => undefined,
     committed: () => undefined,
     rollback: () => undefined,
     watch: () => () => undefined,
@@ -153,9 +159,23 @@ export class PublishedInForce implements InForce {
     const loaded = await this.#load(hash, `${this.#name}-${offset}`);
     const replaced = { hash: versions.hash, since: versions.since, replacedAtMs: nowMs, program: own };
     const earlier = stillNeeded([...before.earlier, replaced], nowMs);
-    this.#now = this.#made({ hash, number, since: number, isInLog: true }, loaded, earlier);
+    const journeys = newDates(own, loaded.program);
+    const sweep = journeys.length === 0 ? {} : { sweep: { journeys, offset, after: null } };
+    this.#now = this.#made({ hash, number, since: number, isInLog: true, ...sweep }, loaded, earlier);
     this.#topologies.note('info', `${this.#name}-${offset}: topology ${name} ${hash} is in force, version ${number}`);
     return true;
+  }
+
+  get sweep(): Sweep | undefined {
+    return this.#started.versions.sweep;
+  }
+
+  swept(after: string | null): void {
+    const before = this.#started;
+    const { sweep, ...versions } = before.versions;
+    if (sweep === undefined) throw new Error(`${this.#name}: nobody asked for a sweep`);
+    this.#now = { ...before, versions: after === null ? versions : { ...versions, sweep: { ...sweep, after } } };
+    if (after === null) this.#topologies.note('info', `${this.#name}: dates that users had before count for ${sweep.journeys.join(', ')}`);
   }
 
   committed(): void {

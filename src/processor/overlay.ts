@@ -240,8 +240,9 @@ export class Overlay {
     return { users, last };
   }
 }
+
 /** The least key behind this one. */
-function behind(key: Buffer): Buffer {
+export function behind(key: Buffer): Buffer {
   return Buffer.concat([key, Buffer.of(0)]);
 }
 
@@ -258,7 +259,8 @@ function encodeRow(state: UserState): Buffer {
   return row;
 }
 
-function decodeRow(row: Buffer, userId: string): UserState {
+/** @throws StateLostError where it cannot be read */
+export function decodeRow(row: Buffer, userId: string): UserState {
   try {
     return decodeUserState(row, userId);
   } catch (cause) {

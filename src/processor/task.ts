@@ -12,6 +12,7 @@ import type { ProcessorObserver } from './observer.ts';
 import type { ProcessorTopics } from './outbox.ts';
 import { Overlay, RowError, type User } from './overlay.ts';
 import { Segment } from './segment.ts';
+import { Sweeper } from './sweeper.ts';
 import { indexOps } from './timer-index.ts';
 import { SegmentTooLargeError, Turns } from './turns.ts';
 import { decodeUserState } from './user-state-codec.ts';
@@ -58,6 +59,7 @@ export class ProcessorTask implements StageTask {
   readonly #asks: Asks;
   readonly #turns: Turns;
   readonly #due: DueUsers;
+  readonly #sweeper: Sweeper;
   #unwatch = (): void => undefined;
   #nowMs = 0;
   /** The last commit: where a batch that must be done again begins. */
@@ -75,6 +77,7 @@ export class ProcessorTask implements StageTask {
     const { maxEventBytes, historical } = options;
     this.#turns = new Turns({ codec, source: this.#source, maxEventBytes, isHistorical: historical !== null }, this.#overlay);
     this.#due = new DueUsers(this.#overlay);
+    this.#sweeper = new Sweeper(store, this.#overlay, this.#turns);
     this.#asks = new Asks(context, options, () => this.#nowMs);
   }
 
@@ -97,13 +100,14 @@ export class ProcessorTask implements StageTask {
     });
   }
 
-  async start(position: InputPosition): Promise<void> {
+  async start(position: InputPosition, commit: Commit): Promise<void> {
     this.#committed = position;
     this.#nowMs = position.nowMs;
     const { inForce } = this.#options;
     await inForce.start(position.stage);
     this.#turns.use(inForce.program);
     this.#unwatch = inForce.watch(this.#context.changed);
+    await this.#untilItFits(() => this.#sweep(commit));
     await this.#schedule();
   }
 
@@ -119,6 +123,7 @@ export class ProcessorTask implements StageTask {
     const { records, nextOffset } = batch;
     await this.#options.codec.prepare(valuesOf(records));
     await this.#untilItFits(async () => {
+      await this.#sweep(commit);
       // The second time the batch's first part may be committed.
       let at = 0;
       while (at < records.length && records.at(at)!.offset < this.#committed.offset) at++;
@@ -185,6 +190,10 @@ export class ProcessorTask implements StageTask {
     const record = records.at(at)!;
     if (endsAtKeyless && record.key === null) {
       await this.#takeKeyless(record);
+      if (this.#options.inForce.sweep !== undefined) {
+        await this.#commit(commit, record.offset + 1);
+        await this.#sweep(commit);
+      }
       return at + 1;
     }
     const time = { nowMs: this.#nowMs, allowedLatenessMs: historical?.allowedLatenessMs ?? 0 };
@@ -242,6 +251,15 @@ export class ProcessorTask implements StageTask {
     if (!(await inForce.activate(record.offset, topology, this.#nowMs))) return;
     this.#turns.use(inForce.program);
     this.#asks.replaced();
+  }
+
+  /** Whatever is left of it, in as many transactions as it takes. */
+  async #sweep(commit: Commit): Promise<void> {
+    const { inForce } = this.#options;
+    for (let { sweep } = inForce; sweep !== undefined; { sweep } = inForce) {
+      inForce.swept(await this.#sweeper.some(sweep, inForce.program, this.#nowMs));
+      await this.#commit(commit, this.#committed.offset);
+    }
   }
 
   /** Fires up to `maxTimers` timers, in the order of their due times; those armed meanwhile take part. */

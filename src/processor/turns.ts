@@ -2,7 +2,7 @@ import type { Codec } from '../avro/codec.ts';
 import type { Event } from '../core/event.ts';
 import type { Program } from '../core/program.ts';
 import type { Timer } from '../core/state.ts';
-import { onEvent, onTimer } from '../core/step.ts';
+import { onEvent, onTimer, onTopology } from '../core/step.ts';
 import { nextDueMs, nextTimer } from '../core/timers.ts';
 import type { LogRecord, TopicPartition } from '../log/port.ts';
 import { readInput, type Input } from './input.ts';
@@ -83,6 +83,16 @@ export class Turns {
   fire(record: LogRecord, user: User, timer: Timer, nowMs: number): void {
     const program = this.#program;
     this.#overlay.timer(record, user, timer, this.#rowGrowth(user.rowBytes, 0, null), () => onTimer(user.state, timer, nowMs, program));
+  }
+
+  /** A topology that is in force now, because of that record. */
+  learn(record: LogRecord, user: User, journeys: readonly string[], nowMs: number): void {
+    const program = this.#program;
+    const { topic, partition } = this.#options.source;
+    const activation = { topic, partition, offset: record.offset, number: program.version, atMs: nowMs };
+    // What hangs on a profile can be set anew by one.
+    const growth = this.#rowGrowth(user.rowBytes, 0, '$profile');
+    this.#overlay.event(record, user, growth, () => onTopology(user.state, journeys, activation, program));
   }
 
   /** One record always fits: its output is bounded by the program. @throws SegmentTooLargeError */

@@ -9,8 +9,19 @@ export interface Versions extends Version {
   readonly since: number;
   /** Whether the timeline has a record of it. A partition that never had one goes by the newest version until there is one. */
   readonly isInLog: boolean;
+  /** Users are being gone through, because of the topology that came into force last; absent where that is done. */
+  readonly sweep?: Sweep;
   /** Those before, of which runs may still be on their way; the earliest first. */
   readonly earlier: readonly ReplacedVersion[];
+}
+
+/** All users of a partition are to learn of journeys on dates that are new; how far that has come. */
+export interface Sweep {
+  readonly journeys: readonly string[];
+  /** Of the record that put the topology in force. */
+  readonly offset: number;
+  /** The last user who was gone through, in the order of their ids' bytes; null = none yet. */
+  readonly after: string | null;
 }
 
 export interface ReplacedVersion {
@@ -20,8 +31,8 @@ export interface ReplacedVersion {
   readonly replacedAtMs: number;
 }
 
-export function encodeVersions({ hash, number, since, isInLog, earlier }: Versions): string {
-  return JSON.stringify({ hash, number, since, isInLog, earlier });
+export function encodeVersions({ hash, number, since, isInLog, sweep, earlier }: Versions): string {
+  return JSON.stringify({ hash, number, since, isInLog, sweep, earlier });
 }
 
 /** undefined where it is none of ours. */
@@ -37,9 +48,16 @@ export function decodeVersions(text: string): Versions | undefined {
 
 function isVersions(value: unknown): value is Versions {
   if (!isRecord(value)) return false;
-  const { hash, number, since, isInLog, earlier } = value;
+  const { hash, number, since, isInLog, sweep, earlier } = value;
   const isFine = typeof hash === 'string' && Number.isSafeInteger(number) && Number.isSafeInteger(since) && typeof isInLog === 'boolean';
-  return isFine && Array.isArray(earlier) && earlier.every(isReplaced);
+  return isFine && (sweep === undefined || isSweep(sweep)) && Array.isArray(earlier) && earlier.every(isReplaced);
+}
+
+function isSweep(value: unknown): value is Sweep {
+  if (!isRecord(value)) return false;
+  const { journeys, offset, after } = value;
+  const isFine = Number.isSafeInteger(offset) && (after === null || typeof after === 'string');
+  return isFine && Array.isArray(journeys) && journeys.every((name) => typeof name === 'string');
 }
 
 function isReplaced(value: unknown): value is ReplacedVersion {

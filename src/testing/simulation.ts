@@ -1,8 +1,9 @@
+import { newDates } from '../core/attributes.ts';
 import type { Event, Properties } from '../core/event.ts';
 import type { Decision, Effects, Revocation, SendCommand } from '../core/output.ts';
 import { stillNeeded, withEarlier, type EarlierVersion } from '../core/pinned.ts';
 import type { Program } from '../core/program.ts';
-import { emptyState, onEvent, onTimer } from '../core/step.ts';
+import { emptyState, onEvent, onTimer, onTopology } from '../core/step.ts';
 import type { Timer, UserState } from '../core/state.ts';
 import { timersOf } from '../core/timers.ts';
 
@@ -112,13 +113,18 @@ export class Simulation {
   activate(program: Program, atMs: number): void {
     this.#tickTo(atMs - (this.#allowedLatenessMs ?? 0), false);
     this.#nowMs = Math.max(this.#nowMs, atMs);
-    this.#offset++;
+    const position = { topic: TOPIC, partition: 0, offset: this.#offset++ };
+    const journeys = newDates(this.#own, program);
     this.#earlier = stillNeeded([...this.#earlier, { program: this.#own, replacedAtMs: this.#nowMs }], this.#nowMs);
     this.#own = program;
     this.#program = withEarlier(
       program,
       this.#earlier.map((one) => one.program),
     );
+    for (const state of this.#users.values()) {
+      const step = onTopology(state, journeys, { ...position, number: program.version, atMs: this.#nowMs }, this.#program);
+      this.#keep(step.state, step.effects);
+    }
   }
 
   /** Time passes, `atMs` included: whatever is due until then is decided. */

@@ -12,6 +12,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   ingest: () => import('./ingest.ts'),
   'coming-back': () => import('./coming-back.ts'),
   'fan-out': () => import('./fan-out.ts'),
+  'new-dates': () => import('./new-dates.ts'),
 };
 
 const given = process.argv.slice(2);

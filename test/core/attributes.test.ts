@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { newDates } from '../../src/core/attributes.ts';
 import type { DatePattern, Journey, Program } from '../../src/core/program.ts';
+import { onTopology } from '../../src/core/step.ts';
 import { DAY, HOUR, START, UserLog, journeyOf, programOf, sendOf, trackerOf } from './support.ts';
 
 function dates(parts: Partial<DatePattern> = {}, more: Partial<Journey> = {}): Program {
@@ -116,6 +118,59 @@ describe('a date of an attribute', () => {
       log.tick(at(`${day}T10:00:00+01:00`));
       expect(log.commands.length).toBe(before + 1);
     }
+  });
+});
+
+describe('journeys on dates of a topology that comes into force', () => {
+  const activation = { topic: 'timeline', partition: 0, offset: 99, number: 2 };
+  const activated = (log: UserLog, to: Program, atMs: number): void => {
+    const names = newDates(log.program, to);
+    log.program = to;
+    log.state = onTopology(log.state, names, { ...activation, atMs: START + atMs }, to).state;
+  };
+
+  it('are told apart from those that were there before, at that time', () => {
+    const before = dates();
+    expect(newDates(before, before)).toEqual([]);
+    expect(newDates(before, dates({}, { priority: 3 }))).toEqual([]);
+    expect(newDates(programOf({ journeys: [] }), before)).toEqual(['d']);
+    for (const other of [{ attribute: 'begins' }, { offsetMs: DAY }, { atMinutes: 540 }, { yearly: true }])
+      expect(newDates(before, dates(other))).toEqual(['d']);
+    const reached = { kind: 'event', on: { type: 'a', where: null } } as const;
+    const other = programOf({ journeys: [journeyOf({ name: 'd', pattern: reached })] });
+    expect(newDates(other, before)).toEqual(['d']);
+    expect(newDates(before, other)).toEqual([]);
+  });
+
+  it('count for a date that is known already, each once; the decision names the topology', () => {
+    const log = new UserLog(programOf({ journeys: [] }));
+    ends(log, 0, 5 * DAY);
+    activated(log, dates(), DAY);
+    activated(log, dates(), 2 * DAY);
+    expect(log.state.matches.map(({ trigger, dueMs }) => [trigger.eventId, trigger.offset, trigger.occurredAtMs, dueMs])).toEqual([
+      ['$topology-2', 99, START + DAY, START + 5 * DAY],
+    ]);
+    log.tick(6 * DAY);
+    expect(log.outcomes).toEqual([`d ${START + 5 * DAY} sent`]);
+  });
+
+  it('move what waits, and take it away where it has passed then', () => {
+    const log = new UserLog(dates({ offsetMs: -DAY }));
+    ends(log, 0, 5 * DAY);
+    activated(log, dates({ offsetMs: DAY }), 1);
+    expect(log.state.matches.map(({ dueMs }) => dueMs)).toEqual([START + 6 * DAY]);
+    activated(log, dates({ offsetMs: -5 * DAY }), HOUR);
+    expect(log.state.matches).toEqual([]);
+  });
+
+  it('leave the state of everybody else as it is', () => {
+    const log = new UserLog(programOf({ journeys: [] }));
+    ends(log, 0, -DAY);
+    const { state } = log;
+    activated(log, dates(), DAY);
+    expect(log.state).toBe(state);
+    const without = new UserLog(programOf({ journeys: [] })).state;
+    expect(onTopology(without, ['d'], { ...activation, atMs: START }, dates()).state).toBe(without);
   });
 });
 

@@ -1,7 +1,11 @@
+import { cp, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test, type TestContext } from 'vitest';
 import type { Decision } from '../../src/core/output.ts';
+import { POSITION_KEY } from '../../src/engine/position.ts';
 import { PublishedTopologies } from '../../src/processor/published.ts';
+import { decodeUserState } from '../../src/processor/user-state-codec.ts';
 import { Deployment, type Processor, type Said } from '../faults/deployment.ts';
 import { judge } from '../faults/oracles.ts';
 import { lull as runLull } from '../cli/run.ts';
@@ -177,6 +181,49 @@ describe.concurrent('versions of the topology, on the real broker', () => {
       expect(shown).toMatchObject({ number: 3, hash: v1!.hash, topology: { name: 'shop', params: { cartWait: '4s' } } });
       expect(JSON.parse(await topology(lull, 'show'))).toEqual((shown as unknown as { readonly topology: object }).topology);
       expect(await topology(lull, 'list')).toMatch(/^version +hash +name +published +in force on\n2 .*\n3 .*, the newest\n$/);
+    },
+  );
+
+  test(
+    'a journey on a date is new to everybody once, also where the processor is killed while it goes through them',
+    { timeout: 180_000 },
+    async (context) => {
+      const lull = new Deployment({ topology: 'topologies/saas' });
+      context.onTestFinished(() => lull.close());
+      await lull.create();
+      const without = await lull.stateFolder();
+      await cp(lull.topology, without, { recursive: true });
+      for (const journey of ['trial_ends', 'trial_over']) await rm(join(without, 'journeys', `${journey}.yaml`));
+
+      const first = lull.run(['process', '--topology', without, '--state-folder', await lull.stateFolder()]);
+      await until(() => areAllIn(lull, 1));
+      const endsAt = (i: number): number => Date.now() + (i % 3 === 0 ? -30 : 30) * 86_400_000;
+      await lull.say(
+        ...Array.from({ length: 300 }, (_, i) => ({
+          userId: `u${i}`,
+          type: '$profile',
+          properties: { trialEndsAt: endsAt(i), plan: 'trial' },
+        })),
+      );
+      await lull.waitUntilRead();
+      await first.kill();
+
+      const folder = await lull.stateFolder();
+      // Of the three partitions one or two are done by then.
+      const killed = lull.start(folder, { LULL_FAILPOINTS: 'before-commit@5=kill' });
+      expect(await killed.exited).toBe('SIGKILL');
+      const last = lull.start(folder);
+      await until(() => areAllIn(lull, 2));
+      const waiting = async (): Promise<readonly (readonly string[])[]> => {
+        const rows = (await lull.records(lull.topics.state)).filter(({ key, value }) => value !== null && !key!.equals(POSITION_KEY));
+        const states = new Map(rows.map(({ key, value }) => [key!.toString(), decodeUserState(value!, key!.toString())]));
+        return [...states.values()].map(({ matches }) => matches.map(({ journey }) => journey)).filter(({ length }) => length > 0);
+      };
+      await until(async () => (await waiting()).length >= 200);
+      expect(await lull.stop(last)).toBe(0);
+      // Each row as the core makes it of the log.
+      await judge(lull);
+      expect(await waiting()).toEqual(Array.from({ length: 200 }, () => ['trial_ends', 'trial_over']));
     },
   );
 

@@ -2,13 +2,14 @@ import { commandHeaders, revocationHeaders } from '../../src/avro/dispatch-heade
 import type { Codec } from '../../src/avro/codec.ts';
 import { PoisonError } from '../../src/avro/errors.ts';
 import type { ProductEvent } from '../../src/avro/records.ts';
+import { newDates } from '../../src/core/attributes.ts';
 import type { Event } from '../../src/core/event.ts';
 import type { Effects } from '../../src/core/output.ts';
 import type { TopologyInForce } from '../../src/avro/records.ts';
 import { stillNeeded, withEarlier, type EarlierVersion } from '../../src/core/pinned.ts';
 import type { Program } from '../../src/core/program.ts';
 import { ReservedEventError } from '../../src/core/reserved.ts';
-import { emptyState, isEmpty, onEvent, onTimer, type Step } from '../../src/core/step.ts';
+import { emptyState, isEmpty, onEvent, onTimer, onTopology, type Step } from '../../src/core/step.ts';
 import type { Timer, UserState } from '../../src/core/state.ts';
 import { timersOf, withoutTimer } from '../../src/core/timers.ts';
 import { partitionFor } from '../../src/log/partitioner.ts';
@@ -81,17 +82,30 @@ export class Reference {
     return { ...program, version: number };
   }
 
-  #activate(topology: TopologyInForce): void {
+  #activate(topology: TopologyInForce, offset: number): void {
     if (topology.number <= this.#number) return;
     this.#number = topology.number;
     // The same text again changes nothing for whoever is under way.
     if (topology.hash === this.#own.hash) return;
     this.#earlier = stillNeeded([...this.#earlier, { program: this.#own, replacedAtMs: this.nowMs }], this.nowMs);
+    const before = this.#own;
     this.#own = this.#numbered(topology);
     this.#program = withEarlier(
       this.#own,
       this.#earlier.map(({ program }) => program),
     );
+    this.#learn(newDates(before, this.#own), offset);
+  }
+
+  /** Dates that users have already, of journeys that are new: user by user, in the order of their ids' bytes. */
+  #learn(journeys: readonly string[], offset: number): void {
+    if (journeys.length === 0) return;
+    const activation = { topic: this.#options.topic, partition: this.#partition, offset, number: this.#own.version, atMs: this.nowMs };
+    const byId = [...this.users.values()].sort((a, b) => Buffer.compare(Buffer.from(a.userId), Buffer.from(b.userId)));
+    for (const state of byId) {
+      const reason = this.#step(() => onTopology(state, journeys, activation, this.#program));
+      if (reason !== null) this.#refuse(offset, reason, Buffer.from(state.userId));
+    }
   }
 
   /** Why the record is refused, or null. */
@@ -110,7 +124,7 @@ export class Reference {
     if (decoded.record !== 'lull.v1.Control') return 'unexpected_schema';
     const { tick, forward, ingested, topology } = decoded.value;
     if (topology !== null) {
-      this.#activate(topology);
+      this.#activate(topology, record.offset);
       return null;
     }
     if (forward !== null) return this.#event(record, forward, forward.appendedAt);

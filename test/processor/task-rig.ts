@@ -91,7 +91,7 @@ export class TaskRig {
         changed: () => {},
       },
     );
-    await this.#task.start(this.#position);
+    await this.#task.start(this.#position, this.#commit);
   }
 
   /** Live: at that moment, which is now or later. Historical input: with that record time. */

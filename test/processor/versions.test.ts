@@ -1,13 +1,18 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Journey, Program } from '../../src/core/program.ts';
+import type { DatePattern, Journey, Program } from '../../src/core/program.ts';
+import { META_TABLE } from '../../src/engine/checkpoint.ts';
+import { FatalError } from '../../src/engine/errors.ts';
 import { decodePosition, POSITION_KEY } from '../../src/engine/position.ts';
+import { partitionFor } from '../../src/log/partitioner.ts';
 import type { Log } from '../../src/log/port.ts';
 import { PublishedTopologies } from '../../src/processor/published.ts';
 import type { Topologies } from '../../src/processor/topologies.ts';
 import type { Upstream } from '../../src/processor/upstream.ts';
 import { decodeVersions, type Versions } from '../../src/processor/versions.ts';
+import { createMemoryStore } from '../../src/store/memory/memory-store.ts';
+import type { PartitionStore, Store } from '../../src/store/port.ts';
 import { DAY, HOUR, journeyOf, programOf, sendOf } from '../core/support.ts';
-import { ProcessorRig } from './rig.ts';
+import { ProcessorRig, T0 } from './rig.ts';
 
 const REACHED = { userId: 'u1', type: 'a' };
 
@@ -22,10 +27,54 @@ function versionOf(name: string, parts: Partial<Journey> = {}): Program {
   return programOf({ activity: ['a'], hash: name, name: 'test', journeys: [journeyOf({ name: 'j', pattern, steps, ...parts })] });
 }
 
+function dateOf(attribute: string): DatePattern {
+  return { kind: 'date', attribute, offsetMs: 0, atMinutes: null, yearly: false };
+}
+
 /** One of each hash; a text that is none of these cannot be compiled. */
 const PROGRAMS = new Map(
-  [versionOf('v1'), versionOf('v2'), versionOf('v3', { inFlight: 'pinned' })].map((program) => [program.hash, program]),
+  [
+    versionOf('v1'),
+    versionOf('v2'),
+    versionOf('v3', { inFlight: 'pinned' }),
+    programOf({
+      hash: 'dated',
+      name: 'test',
+      journeys: [journeyOf({ name: 'd', pattern: dateOf('ends'), steps: [sendOf({ name: 'note' })] })],
+    }),
+  ].map((program) => [program.hash, program]),
 );
+
+/** Its process ends where users are gone through for the second transaction. */
+function dyingStore(): Store & { dies: boolean } {
+  const store = createMemoryStore({ tables: [META_TABLE, 'user', 'timer'] });
+  let scanned = 0;
+  return {
+    dies: false,
+    partitions: () => store.partitions(),
+    close: () => store.close(),
+    async open(partition) {
+      const rows = await store.open(partition);
+      const scan: PartitionStore['scan'] = async (table, range) => {
+        const found = await rows.scan(table, range);
+        if (this.dies && table === 'user') scanned += found.length;
+        if (scanned > 7_500) throw new FatalError('the disk is gone');
+        return found;
+      };
+      return { ...bound(rows), partition, scan };
+    },
+  };
+}
+
+function bound(store: PartitionStore): Omit<PartitionStore, 'partition' | 'scan'> {
+  return {
+    get: (table, key) => store.get(table, key),
+    getMany: (table, keys) => store.getMany(table, keys),
+    write: (ops) => store.write(ops),
+    wipe: () => store.wipe(),
+    close: () => store.close(),
+  };
+}
 
 describe('the topology in force', () => {
   let rig: ProcessorRig;
@@ -66,10 +115,11 @@ describe('the topology in force', () => {
 
   async function positions(): Promise<readonly (Versions | undefined)[]> {
     const last = new Map<number, Versions | undefined>();
-    for (const partition of [0, 1]) {
+    for (const [partition, { end }] of await rig.log.admin.offsets(rig.topics.state)) {
       const reader = rig.log.reader({ topic: rig.topics.state, partition, offset: 0 });
-      for (const { key, value } of (await reader.fetch({ maxWaitMs: 0 })).records)
-        if (key?.equals(POSITION_KEY) === true) last.set(partition, decodeVersions(decodePosition(value!, 'test').stage ?? ''));
+      while (reader.position < end)
+        for (const { key, value } of (await reader.fetch({ maxWaitMs: 0 })).records)
+          if (key?.equals(POSITION_KEY) === true) last.set(partition, decodeVersions(decodePosition(value!, 'test').stage ?? ''));
       await reader.close();
     }
     return [...last.values()];
@@ -205,6 +255,29 @@ describe('the topology in force', () => {
     await rig.say({ ...REACHED, userId: 'u2' });
     await rig.settled();
     expect(await said()).toEqual(['v1 v1_first sent', 'v2 v2_first sent']);
+  });
+
+  it('tells journeys on dates of those who had the date before, each once, also where it is cut off and goes on elsewhere', async () => {
+    const known = await topologies();
+    await publish(known, 'v1');
+    const store = dyingStore();
+    const first = start(known, { store });
+    // More than one transaction takes.
+    const users = Array.from({ length: 16_000 }, (_, i) => `u${i}`).filter((userId) => partitionFor(Buffer.from(userId), 2) === 0);
+    await rig.say(...users.map((userId, i) => ({ userId, type: '$profile', properties: { ends: T0 + (i % 5 === 0 ? -HOUR : HOUR) } })));
+    await rig.say({ userId: users[0]!, type: 'a' }, { userId: 'none', type: '$profile', properties: { other: 1 } });
+    await rig.settled();
+    store.dies = true;
+    await publish(known, 'dated');
+    await expect(first.done).rejects.toThrow('the disk is gone');
+    const cutOff = (await positions()).flatMap((versions) => versions?.sweep ?? []);
+    expect(cutOff).toMatchObject([{ journeys: ['d'], after: expect.any(String) as unknown }]);
+    start(known);
+    await rig.settled();
+    expect((await positions()).map((versions) => versions?.sweep)).toEqual([undefined, undefined]);
+    await rig.pass(2 * HOUR, HOUR);
+    const decided = (await rig.decisions()).filter(({ journey }) => journey === 'd').map(({ userId }) => userId);
+    expect(decided.toSorted()).toEqual(users.filter((_, i) => i % 5 !== 0).toSorted());
   });
 
   it('says which sources ticks wait for, and does not wait for those of the one before', async () => {

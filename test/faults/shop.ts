@@ -9,6 +9,8 @@ export interface ShopOptions {
   /** Default `SHOP_PARAMS`. */
   readonly params?: readonly string[];
   readonly partitions?: number;
+  /** Default `topologies/shop`. */
+  readonly topology?: string;
   readonly load?: Omit<LoadOptions, 'random'>;
 }
 
@@ -27,6 +29,7 @@ export async function openShop(run: FaultRun, options: ShopOptions = {}): Promis
   const { bootstrap, direct, replicationFactor } = run.cluster;
   const deployment = new Deployment({
     ...{ bootstrap, direct, replicationFactor, registryUrl: run.registryUrl, params: options.params ?? SHOP_PARAMS },
+    ...(options.topology === undefined ? {} : { topology: options.topology }),
     ...(options.partitions === undefined ? {} : { partitions: options.partitions }),
   });
   run.cleanup(() => deployment.close());

@@ -2,7 +2,7 @@ import type { Properties } from '../core/event.ts';
 import { ANSWERS, checkReserved, isReserved, ReservedEventError, type Answer } from '../core/reserved.ts';
 import type { Catalogue } from '../topology/catalogue.ts';
 import type { CompiledTopology } from '../topology/compile.ts';
-import { parseDuration } from '../topology/duration.ts';
+import { durationMs, parseDuration } from '../topology/duration.ts';
 import type { Issue } from '../topology/issue.ts';
 import { readAll } from '../topology/load.ts';
 import { shapeIssues } from '../topology/shape.ts';
@@ -141,7 +141,7 @@ class ScenarioReader {
       case 'edit':
         return this.#edit(entry.edit!, atMs, path);
       case 'down_for':
-        return [{ kind: 'down', atMs, untilMs: atMs + (parseDuration(entry.down_for!) ?? 0) }];
+        return [{ kind: 'down', atMs, untilMs: atMs + durationMs(entry.down_for!) }];
       case 'waiting': {
         const waiting = entry.waiting!.map((form, j) => {
           if (!this.#topology.program.journeys.some((journey) => journey.name === form.journey))
@@ -305,7 +305,7 @@ class ScenarioReader {
 
   #time(text: string): number {
     const negative = text.startsWith('-');
-    const ms = parseDuration(negative ? text.slice(1) : text) ?? 0;
+    const ms = durationMs(negative ? text.slice(1) : text);
     return this.#startMs + (negative ? -ms : ms);
   }
 

@@ -1,17 +1,33 @@
 const UNITS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
+const FORM = /^(\d+(ms|s|m|h|d))+$/;
+/** A hundred years: with it, no due time lies beyond the calendar. */
+const MAX_MS = 36_500 * UNITS.d;
+
 /** What is said to somebody who wrote something else. */
 export const DURATION_FORM = 'a duration such as 90s, 30m, 1h or 7d';
 
 /**
- * Milliseconds of `90s`, `30m`, `1h`, `7d`, `1h30m`; undefined for anything else. A bare number is none: nobody can tell seconds from minutes by
+ * Milliseconds of `90s`, `30m`, `1h`, `7d`, `1h30m`; undefined for anything else, and for more than 36500 days. A bare number is none: nobody can tell seconds from minutes by
  * looking at it. A day is 24 hours.
  */
 export function parseDuration(text: string): number | undefined {
-  if (!/^(\d+(ms|s|m|h|d))+$/.test(text)) return undefined;
+  if (!FORM.test(text)) return undefined;
   let total = 0;
   for (const [, amount, unit] of text.matchAll(/(\d+)(ms|s|m|h|d)/g)) total += Number(amount) * UNITS[unit as keyof typeof UNITS];
-  return Number.isSafeInteger(total) ? total : undefined;
+  return total <= MAX_MS ? total : undefined;
+}
+
+/** Milliseconds of what the schema has let through. @throws RangeError for anything else */
+export function durationMs(text: string): number {
+  const ms = parseDuration(text);
+  if (ms === undefined) throw new RangeError(`${text} is no duration`);
+  return ms;
+}
+
+/** Whether it is one of the right form, with a sign or without, that is too long, and nothing but that. */
+export function isTooLong(text: string): boolean {
+  return text.startsWith('-') ? isTooLong(text.slice(1)) : FORM.test(text) && parseDuration(text) === undefined;
 }
 
 /** The shortest exact form: 5400000 is `1h30m`. */

@@ -1,6 +1,6 @@
 import type { CountPattern, SequenceLink, SequencePattern } from '../core/program.ts';
 import type { FileExpressions } from './conditions.ts';
-import { parseDuration } from './duration.ts';
+import { durationMs } from './duration.ts';
 import type { OnForm } from './files.ts';
 import type { JourneyWorld, KeyCheck, PatternUse } from './journeys.ts';
 import type { CompiledMatcher, Matchers } from './matchers.ts';
@@ -17,7 +17,7 @@ export function compileCount(
   const of = matchers.one(form.of, ['on', 'count', 'of'], { place: 'event', any: false });
   const without = matchers.list(form.without, ['on', 'count', 'without'], { place: 'event', any: true });
   if (!onlyKeyed(without, expressions, 'a count') || of === null || !keyed.check([of, ...without])) return null;
-  const withinMs = form.within === 'session' ? null : (parseDuration(form.within) ?? 0);
+  const withinMs = form.within === 'session' ? null : durationMs(form.within);
   if (withinMs === 0) {
     expressions.wrong(['on', 'count', 'within'], '`within` must be longer than nothing');
     return null;
@@ -42,7 +42,7 @@ export function compileSequence(
   keyed: KeyCheck,
 ): PatternUse | null {
   const path = ['on', 'sequence', 'of'];
-  const withinMs = parseDuration(form.within) ?? 0;
+  const withinMs = durationMs(form.within);
   const keepMs = Math.max(world.settings.maxEventAgeMs, 2 * withinMs);
   const before = expressions.issues.length;
   if (withinMs === 0) expressions.wrong(['on', 'sequence', 'within'], '`within` must be longer than nothing');

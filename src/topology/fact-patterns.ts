@@ -5,7 +5,7 @@ import type { Attributes, StreakPattern } from '../core/program.ts';
 import { attributeSignal, DATE_SIGNAL, type ValueType } from './catalogue.ts';
 import type { FileExpressions } from './conditions.ts';
 import { isDeclared } from './declared.ts';
-import { parseDuration } from './duration.ts';
+import { durationMs } from './duration.ts';
 import type { OnForm } from './files.ts';
 import type { JourneyWorld, KeyCheck, PatternUse } from './journeys.ts';
 import { expectZone, localTime } from './local-time.ts';
@@ -124,7 +124,7 @@ export function compileAttribute(
     expressions.wrong(path, 'a date is `before` or `after`', 'write one of the two');
     return null;
   }
-  const offsetMs = (after === undefined ? 0 : (parseDuration(after) ?? 0)) - (before === undefined ? 0 : (parseDuration(before) ?? 0));
+  const offsetMs = (after === undefined ? 0 : durationMs(after)) - (before === undefined ? 0 : durationMs(before));
   const atMinutes = at === undefined ? null : localTime(at, [...path, 'at'], world, expressions);
   return { pattern: { kind: 'date', attribute, offsetMs, atMinutes, yearly: kind === 'anniversary' }, eventType: DATE_SIGNAL, waitMs: 0 };
 }

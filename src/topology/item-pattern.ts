@@ -1,6 +1,6 @@
 import type { ItemPattern } from '../core/program.ts';
 import type { FileExpressions } from './conditions.ts';
-import { parseDuration } from './duration.ts';
+import { durationMs } from './duration.ts';
 import { onlyKeyed } from './event-patterns.ts';
 import type { OnForm } from './files.ts';
 import type { JourneyWorld, KeyCheck, PatternUse } from './journeys.ts';
@@ -21,7 +21,7 @@ export function compileItem(
   const change = matchers.one(matcher, form.where === undefined ? [...path, 'change'] : path, { place: 'trigger', any: false });
   const of = matchers.list(interest.of, [...inside, 'of'], { place: 'event', any: false });
   const without = matchers.list(interest.without, [...inside, 'without'], { place: 'event', any: false });
-  const withinMs = parseDuration(interest.within) ?? 0;
+  const withinMs = durationMs(interest.within);
   if (withinMs === 0) expressions.wrong([...inside, 'within'], '`within` must be longer than nothing');
   if (change === null || withinMs === 0 || of.length === 0) return null;
   const { item } = world.catalogue.get(form.change)!;

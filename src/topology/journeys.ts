@@ -2,7 +2,7 @@ import type { Journey, JourneyStep, Pattern, Reentry } from '../core/program.ts'
 import type { Catalogue, Properties } from './catalogue.ts';
 import type { Expressions, Place } from './cel.ts';
 import { FileExpressions } from './conditions.ts';
-import { parseDuration } from './duration.ts';
+import { durationMs } from './duration.ts';
 import type { JourneyFile } from './files.ts';
 import type { Issue } from './issue.ts';
 import type { Loaded } from './load.ts';
@@ -71,7 +71,7 @@ export function compileJourney(loaded: Loaded<JourneyFile>, world: JourneyWorld)
     ...compileCancel(loaded, 'cancel_on', used, world, matchers, keyed),
     ...compileCancel(loaded, 'goal', used, world, matchers, keyed),
   ];
-  const expiresAfterMs = value.expires === undefined ? null : (parseDuration(value.expires) ?? null);
+  const expiresAfterMs = value.expires === undefined ? null : durationMs(value.expires);
   if (expiresAfterMs !== null && expiresAfterMs < 10_000)
     issues.push(
       source.issue(
@@ -150,7 +150,7 @@ function compileReentry(text: string): Reentry {
   if (text === 'once') return { kind: 'once' };
   if (text === 'once per session') return { kind: 'session' };
   const every = /^every (.+)$/.exec(text)?.[1];
-  return every === undefined ? { kind: 'always' } : { kind: 'every', intervalMs: parseDuration(every) ?? 0 };
+  return every === undefined ? { kind: 'always' } : { kind: 'every', intervalMs: durationMs(every) };
 }
 
 /** A keyed journey correlates by a property: every event that takes part must have it, with one type. */

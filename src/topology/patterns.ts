@@ -1,7 +1,7 @@
 import { SESSION_STARTED } from '../core/program-index.ts';
 import type { Pattern } from '../core/program.ts';
 import type { FileExpressions } from './conditions.ts';
-import { parseDuration } from './duration.ts';
+import { durationMs } from './duration.ts';
 import { compileCount, compileSequence, onlyKeyed } from './event-patterns.ts';
 import { compileAttribute, compileMilestone, compileStreak } from './fact-patterns.ts';
 import type { JourneyFile, OnForm } from './files.ts';
@@ -61,7 +61,7 @@ export function compilePattern(
         );
       if (!onlyKeyed(without, expressions, 'an absence') || after === null || without.length === 0 || !keyed.check([after, ...without]))
         return null;
-      const withinMs = parseDuration(form.within) ?? 0;
+      const withinMs = durationMs(form.within);
       if (withinMs === 0) return fail(['on', 'absence', 'within'], '`within` must be longer than nothing');
       const keepMs = Math.max(world.settings.maxEventAgeMs, 2 * withinMs);
       const withoutId = world.trackers.add([after, ...without], keyed.key, keepMs);
@@ -74,7 +74,7 @@ export function compilePattern(
       return compileSequence(on.sequence!, world, expressions, matchers, keyed);
     case 'inactive': {
       const form = on.inactive!;
-      const forMs = parseDuration(form.for) ?? 0;
+      const forMs = durationMs(form.for);
       if (forMs === 0) return fail(['on', 'inactive', 'for'], '`for` must be longer than nothing');
       if (form.after === undefined) {
         if (keyed.key !== null) return fail(['key'], 'a silence without `after` has no property to be told apart by', 'leave `key` away');
@@ -85,7 +85,7 @@ export function compilePattern(
       return { pattern: { kind, since: after.matcher, forMs }, eventType: after.matcher.type, waitMs: forMs };
     }
     case 'dormant': {
-      const forMs = parseDuration(on.dormant!.for) ?? 0;
+      const forMs = durationMs(on.dormant!.for);
       if (forMs === 0) return fail(['on', 'dormant', 'for'], '`for` must be longer than nothing');
       if (keyed.key !== null) return fail(['key'], 'a dormant user has no property to be told apart by', 'leave `key` away');
       return { pattern: { kind: 'inactive', since: null, forMs }, eventType: null, waitMs: forMs };
@@ -111,7 +111,7 @@ export function compilePattern(
       const form = on.session_ended ?? {};
       if (keyed.key !== null) return fail(['key'], 'the end of a session has no property to be told apart by', 'leave `key` away');
       const where = expressions.condition(form.where, { kind: 'session' }, ['on', 'session_ended', 'where']);
-      const delayMs = form.delay === undefined ? 0 : (parseDuration(form.delay) ?? 0);
+      const delayMs = form.delay === undefined ? 0 : durationMs(form.delay);
       return { pattern: { kind, where, delayMs }, eventType: null, waitMs: world.settings.sessionGapMs + delayMs };
     }
   }

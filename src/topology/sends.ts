@@ -3,7 +3,7 @@ import { EvaluationError } from '../core/program.ts';
 import type { Scope, SendStep } from '../core/program.ts';
 import { personal } from './conditions.ts';
 import type { FileExpressions } from './conditions.ts';
-import { parseDuration } from './duration.ts';
+import { durationMs } from './duration.ts';
 import type { SendForm } from './files.ts';
 import type { Issue } from './issue.ts';
 import type { JourneyWorld } from './journeys.ts';
@@ -56,7 +56,7 @@ export function checkSend(source: Source, form: SendForm, path: Path, { settings
         `class \`${form.class}\` needs a \`category\``,
       ),
     );
-  if ((parseDuration(form.ttl) ?? 0) === 0) issues.push(source.issue([...path, 'ttl'], '`ttl` must be longer than nothing'));
+  if (durationMs(form.ttl) === 0) issues.push(source.issue([...path, 'ttl'], '`ttl` must be longer than nothing'));
   if (form.template === undefined && Object.keys(form.data ?? {}).length === 0)
     issues.push(
       source.issueAtKey([...path, 'send'], `\`${form.send}\` says nothing`, 'give it a `template`, or `data` for the app', 'warning'),
@@ -74,7 +74,7 @@ export function compileSend(
 ): CompiledSend | null {
   const { issues } = expressions;
   const before = issues.length;
-  const ttlMs = parseDuration(form.ttl) ?? 0;
+  const ttlMs = durationMs(form.ttl);
 
   const whileActive = compileWhileActive(source, form, path, world.settings, issues);
   const data = compileData(form, path, eventType, expressions);

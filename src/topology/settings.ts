@@ -4,7 +4,7 @@ import { emptyState } from '../core/step.ts';
 import { isZone } from '../core/zone.ts';
 import type { Catalogue } from './catalogue.ts';
 import { Expressions } from './cel.ts';
-import { parseDuration } from './duration.ts';
+import { durationMs } from './duration.ts';
 import type { TopologyFile } from './files.ts';
 import type { Issue } from './issue.ts';
 import type { Loaded } from './load.ts';
@@ -141,5 +141,5 @@ function scopeOf(event: Event) {
 }
 
 function durationOr(text: string | undefined, otherwiseMs: number): number {
-  return text === undefined ? otherwiseMs : (parseDuration(text) ?? otherwiseMs);
+  return text === undefined ? otherwiseMs : durationMs(text);
 }

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Ajv } from 'ajv';
 import type { ErrorObject, ValidateFunction } from 'ajv';
+import { isTooLong } from './duration.ts';
 import type { Issue } from './issue.ts';
 import type { Path, Source } from './source.ts';
 import { didYouMean } from './suggest.ts';
@@ -16,6 +17,7 @@ function validatorOf(kind: FileKind): ValidateFunction {
   if (known !== undefined) return known;
   const ajv = new Ajv({ allErrors: true, verbose: true, allowUnionTypes: true, strictRequired: false, strictTypes: false });
   ajv.addKeyword('x-expects');
+  ajv.addFormat('lull-duration', (text) => !isTooLong(text));
   const schema = JSON.parse(readFileSync(new URL(`${kind}.schema.json`, FOLDER), 'utf8')) as object;
   const validate = ajv.compile(schema);
   validators.set(kind, validate);
@@ -136,6 +138,7 @@ function hintFor(schema: Readonly<Record<string, unknown>>, value: unknown): str
   if (typeof schema['x-expects'] !== 'string') return null;
   if (schema['x-expects'].startsWith('a duration') && typeof value === 'number')
     return `${value} of what? write ${value}s, ${value}m or ${value}h`;
+  if (typeof value === 'string' && isTooLong(value)) return 'at most 36500d are possible';
   if (schema['x-expects'].startsWith('one of string') && typeof value === 'string') return typeHint(value);
   return null;
 }

@@ -1,4 +1,4 @@
-import { parseDuration } from './duration.ts';
+import { durationMs } from './duration.ts';
 import type { SendForm, StepForm } from './files.ts';
 import type { Path } from './source.ts';
 
@@ -46,7 +46,7 @@ export function runMs(forms: readonly StepForm[]): number {
 }
 
 function standsMs(form: StepForm): number {
-  if ('wait' in form) return (parseDuration(form.for ?? '0s') ?? 0) + (form.at === undefined ? 0 : LONGEST_DAY_MS);
+  if ('wait' in form) return durationMs(form.for ?? '0s') + (form.at === undefined ? 0 : LONGEST_DAY_MS);
   if (!('send' in form) || typeof form.while_active !== 'object' || !('hold' in form.while_active)) return 0;
-  return parseDuration(form.while_active.hold) ?? 0;
+  return durationMs(form.while_active.hold);
 }

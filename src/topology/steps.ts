@@ -1,6 +1,6 @@
 import type { JourneyStep } from '../core/program.ts';
 import { BUCKETS } from '../core/bucket.ts';
-import { parseDuration } from './duration.ts';
+import { durationMs } from './duration.ts';
 import type { BranchForm, SendForm, SplitForm, StepForm, UpdateForm, WaitForm } from './files.ts';
 import { localTime } from './local-time.ts';
 import type { Update } from './loops.ts';
@@ -102,7 +102,7 @@ export class StepsCompiler {
   #wait(form: WaitForm, path: Path, next: Label): Make {
     const { loaded, used, world, expressions } = this.#context;
     const name = this.#name(form.wait, [...path, 'wait']);
-    const forMs = form.for === undefined ? 0 : (parseDuration(form.for) ?? 0);
+    const forMs = form.for === undefined ? 0 : durationMs(form.for);
     const atMinutes = form.at === undefined ? null : localTime(form.at, [...path, 'at'], world, expressions);
     if (form.for === undefined && form.at === undefined)
       expressions.wrong(path, 'a wait without an end', 'say `for` how long, or `at` which local time');

@@ -1,5 +1,5 @@
 import type { WhileActive } from '../core/program.ts';
-import { parseDuration } from './duration.ts';
+import { durationMs } from './duration.ts';
 import type { SendForm } from './files.ts';
 import type { Issue } from './issue.ts';
 import type { Settings } from './settings.ts';
@@ -13,7 +13,7 @@ export function compileWhileActive(source: Source, form: SendForm, path: Path, s
   if (given === undefined) return null;
   if (given === 'drop') return { kind: 'drop' };
   if ('hold' in given) {
-    const atMostMs = parseDuration(given.hold) ?? 0;
+    const atMostMs = durationMs(given.hold);
     if (atMostMs <= settings.activeMs)
       issues.push(
         source.issue(

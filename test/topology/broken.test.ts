@@ -563,6 +563,17 @@ const CASES: readonly Case[] = [
     ],
   },
   {
+    name: 'durations over a hundred years',
+    edits: [
+      [CART, 'ttl: 4h', 'ttl: 99999999999999d'],
+      [DROP, 'within: 30d', 'within: 36501d'],
+    ],
+    says: [
+      'journeys/cart_abandoned.yaml:32:10: error: `ttl` must be a duration such as 90s, 30m, 1h or 7d, not `99999999999999d`\n    at most 36500d are possible',
+      'journeys/price_drop.yaml:9:55: error: `within` must be a duration such as 90s, 30m, 1h or 7d, not `36501d`\n    at most 36500d are possible',
+    ],
+  },
+  {
     name: 'mistakes in several files',
     edits: [
       [CART, 'ttl: 4h', 'ttl: 4'],

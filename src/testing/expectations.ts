@@ -5,7 +5,7 @@ import { didYouMean } from '../topology/suggest.ts';
 import type { Expected, ExpectedForm, Scenario, ScenarioForm, SentForm } from './scenario.ts';
 
 /** Reasons that the gate and the patterns give; a misspelt one would never come. */
-const REASONS: readonly string[] = [
+export const REASONS: readonly string[] = [
   ...[
     'goal',
     'suppressed',

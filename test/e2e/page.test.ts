@@ -62,7 +62,8 @@ class Demo {
   }
 }
 
-const sum = (counts: Readonly<Record<string, number>>): number => Object.values(counts).reduce((total, n) => total + n, 0);
+const sum = (counts: Readonly<Record<string, number>> | readonly number[]): number =>
+  Object.values(counts).reduce((total, n) => total + n, 0);
 
 async function topicsOf(prefix: string): Promise<number> {
   const log = createKafkaLog({ brokers: bootstrap().split(',') });
@@ -128,14 +129,18 @@ describe('lull dev', () => {
     expect(code).toBe(0);
     expect(stdout).toMatch(/^\{.*\}\n$/);
     const summary = JSON.parse(stdout) as Record<
-      'events' | 'sessions' | 'decisions' | 'commands' | 'accepted' | 'duplicates' | 'deadLetters',
+      'events' | 'sessions' | 'told' | 'decisions' | 'commands' | 'accepted' | 'duplicates' | 'deadLetters',
       number
     > &
-      Record<'rejected' | 'undelivered', Record<string, number>>;
+      Record<'rejected' | 'undelivered', Record<string, number>> & {
+        readonly journeys: Record<string, { readonly sent: number; readonly heldBack: number }>;
+      };
     expect(Object.keys(summary)).toEqual([
       'events',
       'sessions',
+      'told',
       'decisions',
+      'journeys',
       'commands',
       'accepted',
       'rejected',
@@ -147,6 +152,13 @@ describe('lull dev', () => {
     expect(summary.decisions).toBe(summary.commands + sum(summary.rejected));
     expect(summary.accepted).toBeGreaterThan(0);
     expect(summary.sessions).toBeGreaterThan(0);
+    const journeys = Object.values(summary.journeys);
+    expect(sum(journeys.map(({ sent }) => sent))).toBe(summary.commands);
+    expect(sum(journeys.map(({ heldBack }) => heldBack))).toBe(sum(summary.rejected));
+    // The price of something fell, seconds after somebody had looked at it twice.
+    expect(summary.told).toBeGreaterThan(0);
+    expect(Object.keys(summary.journeys)).toContain('price_drop');
+    expect(stderr).toMatch(/^ {2}Price drop: \d+ sent, \d+ held back$/m);
     // Somebody said no, somebody has no device, somebody came back in time, and one device is gone.
     expect(Object.keys(summary.rejected)).toEqual(expect.arrayContaining(['consent', 'no_device', 'suppressed']));
     expect(summary.undelivered).toEqual({ device_dead: expect.any(Number) as number });

@@ -325,12 +325,12 @@ const CASES: readonly Case[] = [
   {
     name: 'a time zone that is an offset',
     edits: [[TOPOLOGY, 'max_event_age: 7d', 'max_event_age: 7d\ntime_zone: "+02:00"']],
-    says: ['topology.yaml:35:12: error: there is no time zone `+02:00`\n    an IANA name such as Europe/Berlin, not an offset'],
+    says: ['topology.yaml:38:12: error: there is no time zone `+02:00`\n    an IANA name such as Europe/Berlin, not an offset'],
   },
   {
     name: 'a segment that asks for what is not known',
     edits: [[TOPOLOGY, 'max_event_age: 7d', 'max_event_age: 7d\nsegments: { vips: { when: user.plan == "pro" } }']],
-    says: ['topology.yaml:35:32: error: `user` has no attribute `plan`\n    known: firstName, country, language'],
+    says: ['topology.yaml:38:32: error: `user` has no attribute `plan`\n    known: firstName, country, language'],
   },
   {
     name: 'an event that is not in the catalogue',
@@ -446,7 +446,7 @@ const CASES: readonly Case[] = [
   {
     name: 'a sum over a property that does not exist',
     edits: [[TOPOLOGY, 'event.qty }', 'event.quantity }']],
-    says: ['topology.yaml:31:77: error: `cart_item_added` has no property `quantity`\n    known: cartId, sku, name, price, qty'],
+    says: ['topology.yaml:34:77: error: `cart_item_added` has no property `quantity`\n    known: cartId, sku, name, price, qty'],
   },
   {
     name: 'a param that does not exist',
@@ -465,7 +465,7 @@ const CASES: readonly Case[] = [
   {
     name: 'a cap that is no number',
     edits: [[TOPOLOGY, "'${params.dailyCap}'", 'lots']],
-    says: ['topology.yaml:59:17: error: `max` must be a whole number, not `lots`'],
+    says: ['topology.yaml:62:17: error: `max` must be a whole number, not `lots`'],
   },
   {
     name: 'class, category and channel misspelt',

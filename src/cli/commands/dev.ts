@@ -19,7 +19,7 @@ export function dev(command: Command): void {
   command
     .description(
       'Runs everything on this machine, with a simulated shop, and a page to watch it on: broker and schema registry (those given, else its own on Java 17), ' +
-        'a processor, senders and local push services. Ctrl-C stops all of it. Progress goes to stderr.',
+        'a processor, the items, senders and local push services. Ctrl-C stops all of it. Progress goes to stderr.',
     )
     .option('--for <duration>', 'stop the traffic this long after the first event, wait for the end, and print one JSON line to stdout')
     .option('--browser', 'open a Firefox with a prepared profile: real notifications appear on this screen')

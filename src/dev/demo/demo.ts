@@ -24,7 +24,7 @@ import { SHORT_PARAMS, type DemoOptions } from './options.ts';
 import { receivingAs } from './receiving.ts';
 import { senderStages, startLocalPush } from './push.ts';
 import { startStages } from './stages.ts';
-import { progressLine, summaryOf, type Summary } from './summary.ts';
+import { journeyLines, progressLine, summaryOf, type Summary } from './summary.ts';
 import { createTopics } from './topics.ts';
 import { openShop } from './traffic.ts';
 
@@ -43,10 +43,10 @@ const DRAIN_MS = 90_000;
 const PROGRESS_MS = 5_000;
 const TOPOLOGY = path.join(import.meta.dirname, '../../../topologies/shop');
 const ABOUT =
-  'The shoppers are simulated, and their phones are push services on this machine. Kafka, the schema registry, RocksDB, the processor and the senders are the real ones.';
+  'The shoppers are simulated, and their phones are push services on this machine. Kafka, the schema registry, RocksDB, the processor, the stage of items and the senders are the real ones.';
 
 /**
- * Everything at once, on this machine: broker, registry, topics, schemas, a processor, senders, local push services, a shop, and a page to watch it
+ * Everything at once, on this machine: broker, registry, topics, schemas, a processor, the items, senders, local push services, a shop, and a page to watch it
  * on. All of it is closed again, whatever happens.
  * @returns the summary where `forMs` was given and the end was reached, else null
  */
@@ -108,7 +108,7 @@ async function run(options: DemoOptions, context: DemoContext, closers: Closers)
     port: options.port,
     gapMs: shop.gapMs,
     about: ABOUT,
-    receiving: receivingAs(watched, shop.category, topics.timeline, runtime, push),
+    receiving: receivingAs(watched, shop.category, topics, runtime, push),
     links: [
       { label: 'Metrics', href: `${telemetry.url}/metrics` },
       { label: 'Readiness', href: `${telemetry.url}/readyz` },
@@ -128,7 +128,7 @@ async function run(options: DemoOptions, context: DemoContext, closers: Closers)
     closers.add(() => firefox.stop());
   }
 
-  const traffic = openShop(runtime, topics.timeline, shop, options.poison);
+  const traffic = openShop(runtime, topics, shop, options.poison);
   closers.add(() => traffic.stop());
   const broken = Promise.race([failure, traffic.failure]);
   await Promise.race([begun, aborted(signal), broken]);
@@ -142,6 +142,7 @@ async function run(options: DemoOptions, context: DemoContext, closers: Closers)
   say('The shop has closed. Waiting for what is still on its way.');
   const groups = [
     { groupId: groupIdOf(config.prefix, 'processor'), topic: topics.timeline },
+    { groupId: groupIdOf(config.prefix, 'items'), topic: topics.items },
     ...push.providers.map(({ name }) => ({ groupId: groupIdOf(config.prefix, `sender-${name}`), topic: topics.dispatch })),
   ];
   const end = await Promise.race([
@@ -152,7 +153,9 @@ async function run(options: DemoOptions, context: DemoContext, closers: Closers)
   if (end.missing.length > 0)
     throw new CommandError(['the pipeline did not come to its end:', ...end.missing.map((line) => `  ${line}`)].join('\n'));
   if (end.later > 0) say(`Not waited for, because they go on for longer than ${DRAIN_MS / 1000} s: sessions or patterns, ${end.later}.`);
-  return summaryOf(tally.figures());
+  const figures = tally.figures();
+  for (const line of journeyLines(figures)) say(`  ${line}`);
+  return summaryOf(figures);
 }
 
 function stopped(say: (line: string) => void): null {

@@ -17,6 +17,7 @@ export interface DemoOptions {
 /** A minute shows what takes a day: the same topology, with the durations of somebody who watches. */
 export const SHORT_PARAMS: readonly string[] = [
   'sessionGap=6s',
+  'activeFor=2s',
   'cartWait=8s',
   'checkoutWait=5s',
   'browseDelay=3s',

@@ -1,8 +1,11 @@
 import { createHash, randomUUID } from 'node:crypto';
 import type { Runtime } from '../../cli/runtime.ts';
+import type { Properties } from '../../core/event.ts';
+import type { OutRecord } from '../../log/port.ts';
+import type { TopicNames } from '../../log/topics.ts';
 import { Refused, type Receiving } from '../page/server.ts';
 import type { Shopper } from '../shop/people.ts';
-import { eventRecord } from '../shop/produce.ts';
+import { recordOf } from '../shop/produce.ts';
 import type { LocalPush } from './push.ts';
 
 /**
@@ -12,7 +15,7 @@ import type { LocalPush } from './push.ts';
 export function receivingAs(
   shopper: Shopper,
   category: string,
-  topic: string,
+  topics: TopicNames,
   { log, codec, config }: Runtime,
   push: Pick<LocalPush, 'vapidPublicKey' | 'endpointOrigin' | 'isBrowserThere'>,
 ): Receiving {
@@ -27,9 +30,9 @@ export function receivingAs(
       const value = JSON.stringify({ endpoint, keys: { p256dh, auth }, applicationServerKey: push.vapidPublicKey });
       const deviceId = `browser-${createHash('sha256').update(endpoint).digest('hex').slice(0, 12)}`;
       const device = { deviceId, kind: 'webpush', value, permission: 'granted', zone, locale, appVersion: 'browser' };
-      const event = (type: string, properties: Readonly<Record<string, string>>): ReturnType<typeof eventRecord> =>
-        eventRecord(
-          { codec, topic, partitions: config.partitions },
+      const event = (type: string, properties: Properties): OutRecord =>
+        recordOf(
+          { codec, topics, partitions: config.partitions },
           { eventId: randomUUID(), userId, type, occurredAtMs: 0, properties },
           Date.now(),
         );

@@ -1,13 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { processorObserver } from '../../cli/observers.ts';
+import { itemsObserver, processorObserver } from '../../cli/observers.ts';
 import { runStage } from '../../cli/run-stage.ts';
 import type { Runtime } from '../../cli/runtime.ts';
 import type { Program } from '../../core/program.ts';
 import type { Stage } from '../../engine/stage.ts';
+import { createItemsStage } from '../../items/stage.ts';
 import { topicNames } from '../../log/topics.ts';
 import { createProcessorStage } from '../../processor/stage.ts';
 
-/** A processor and senders in this process, as `lull process` and `lull send` run them in processes of their own. */
+/** A processor, the items and senders in this process, as `lull process`, `lull items` and `lull send` run them in processes of their own. */
 export interface Stages {
   /** Rejects when one of them ends by an error. */
   readonly failure: Promise<never>;
@@ -22,10 +23,14 @@ export function startStages(runtime: Runtime, program: Program, senders: readonl
   const topics = topicNames(config.prefix);
   const observer = processorObserver(metrics.metrics, logger);
   const processor = createProcessorStage({ program, codec, log, topics, observer, tickTimeoutMs: config.transactionTimeoutMs });
+  const items = createItemsStage({
+    ...{ codec, observer: itemsObserver(metrics.metrics, logger) },
+    topics: { items: topics.items, state: topics.itemsState, timeline: topics.timeline, deadLetters: topics.deadLetters },
+  });
   const stopping = new AbortController();
   const failed = Promise.withResolvers<never>();
   failed.promise.catch(() => undefined);
-  const stages = [processor, ...senders];
+  const stages = [processor, items, ...senders];
   const running = stages.map((stage) => runStage(runtime, stage, stopping.signal));
   for (const stage of running) stage.catch((error: unknown) => failed.reject(error));
   return {

@@ -1,12 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Runtime } from '../../cli/runtime.ts';
+import type { TopicNames } from '../../log/topics.ts';
+import { earliestFirst } from '../shop/merge.ts';
 import { poisonRecord } from '../shop/poison.ts';
 import { produce } from '../shop/produce.ts';
+import { productChanges, type ProductChange } from '../shop/product-changes.ts';
 import { createRandom } from '../shop/random.ts';
-import { shopEvents, type ShopOptions } from '../shop/shop.ts';
+import { shopEvents, type ShopEvent, type ShopOptions } from '../shop/shop.ts';
 
 export interface Traffic {
-  /** Rejects when the timeline cannot be written any more. */
+  /** Rejects when a topic cannot be written any more. */
   readonly failure: Promise<never>;
   /** Resolves when nothing more will be appended. */
   stop(): Promise<void>;
@@ -14,15 +17,16 @@ export interface Traffic {
 
 const POISON_EVERY_MS = 3_000;
 
-/** Opens the shop: its events go to the timeline as they happen, until it is stopped. */
-export function openShop(runtime: Runtime, topic: string, shop: ShopOptions, withPoison: boolean): Traffic {
+/** Opens the shop: what shoppers do and what happens to products is written as it happens, in one order, until it is stopped. */
+export function openShop(runtime: Runtime, topics: TopicNames, shop: ShopOptions, withPoison: boolean): Traffic {
   const { log, codec, config } = runtime;
   const closing = new AbortController();
   const failed = Promise.withResolvers<never>();
   failed.promise.catch(() => undefined);
   const fail = (error: unknown): void => failed.reject(error);
-  const to = { log, codec, topic, partitions: config.partitions, signal: closing.signal };
-  const working = [produce({ ...to, events: shopEvents(shop) }).catch(fail), ...(withPoison ? [spoil(to, shop.seed).catch(fail)] : [])];
+  const to = { log, codec, topics, partitions: config.partitions, signal: closing.signal };
+  const arrivals = earliestFirst<ShopEvent | ProductChange>([shopEvents(shop), productChanges(shop)], (arrival) => arrival.arrivesAtMs);
+  const working = [produce({ ...to, arrivals }).catch(fail), ...(withPoison ? [spoil(to, shop.seed).catch(fail)] : [])];
   return {
     failure: failed.promise,
     async stop() {
@@ -33,13 +37,13 @@ export function openShop(runtime: Runtime, topic: string, shop: ShopOptions, wit
 }
 
 async function spoil(
-  { log, codec, topic, partitions, signal }: Omit<Parameters<typeof produce>[0], 'events'>,
+  { log, codec, topics, partitions, signal }: Omit<Parameters<typeof produce>[0], 'arrivals'>,
   seed: string,
 ): Promise<void> {
   const random = createRandom(`${seed}/poison`);
   for (;;) {
     await sleep(POISON_EVERY_MS, undefined, { signal }).catch(() => undefined);
     if (signal.aborted) return;
-    await log.append([poisonRecord(random, codec, topic, partitions)]);
+    await log.append([poisonRecord(random, codec, topics.timeline, partitions)]);
   }
 }

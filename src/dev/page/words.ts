@@ -19,6 +19,10 @@ export function eventWords({ type, properties }: Pick<EventView, 'type' | 'prope
       return `went to the checkout with ${money(properties['total'])}`;
     case 'purchase_completed':
       return `paid ${money(properties['total'])}`;
+    case 'price_changed':
+      return `${text('name', 'a product')} ${priceWords(properties['price'], properties['was'])}`;
+    case 'stock_changed':
+      return stockWords(text('name', 'a product'), properties['left']);
     case '$profile':
       return 'signed in';
     case '$device_added':
@@ -55,6 +59,10 @@ const REASONS: Readonly<Record<string, string>> = {
   condition_error: 'A condition could not be worked out',
   render_error: 'The message could not be written',
   limit: 'Too much is waiting already',
+  shadow: 'Would have been sent, but the journey only looks on so far',
+  exit: 'The journey ends here for them',
+  step_removed: 'The step where it waited was taken out',
+  journey_removed: 'The journey was taken out',
 };
 
 /** Why it was sent or not, in a few words. */
@@ -79,6 +87,11 @@ const CHECKS: Readonly<Record<string, string>> = {
   condition: 'The condition can be worked out',
   render: 'The message can be written',
   limit: 'There is room to wait',
+  mode: 'The journey is live',
+  suppressed: 'Nothing came first',
+  exit: 'The journey goes on for them',
+  step_removed: 'The step where it waited is there',
+  journey_removed: 'The journey is there',
 };
 
 export function checkWords(name: string): string {
@@ -135,6 +148,16 @@ function scalar(value: Scalar | undefined): string | null {
 
 function money(value: Scalar | undefined): string {
   return typeof value === 'number' ? `€${value.toFixed(2).replace(/\.00$/, '')}` : 'something';
+}
+
+function priceWords(price: Scalar | undefined, was: Scalar | undefined): string {
+  if (typeof price !== 'number' || typeof was !== 'number') return `costs ${money(price)} now`;
+  return `${price < was ? 'fell' : 'rose'} to ${money(price)}, was ${money(was)}`;
+}
+
+function stockWords(name: string, left: Scalar | undefined): string {
+  if (typeof left !== 'number') return `stock of ${name} changed`;
+  return left > 0 ? `${left} left of ${name}` : `${name} is sold out`;
 }
 
 export interface Worded {

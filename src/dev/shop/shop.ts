@@ -1,6 +1,8 @@
 import type { Properties } from '../../core/event.ts';
 import { earliestFirst } from './merge.ts';
 import { createShopper, type Shopper, type ShopperDevice } from './people.ts';
+import { priceAt } from './prices.ts';
+import { PRODUCTS } from './products.ts';
 import { createRandom } from './random.ts';
 import { planVisit, type Cart } from './visits.ts';
 
@@ -22,15 +24,19 @@ export interface ShopOptions {
   readonly addressOf: (shopper: Shopper, device: ShopperDevice) => string;
 }
 
-export interface ShopEvent {
+/** What reaches the shop's servers. */
+export interface Arrival {
   readonly eventId: string;
-  readonly userId: string;
   readonly type: string;
-  /** By the shopper's own clock. */
+  /** By the clock of who saw it: a shopper's own. */
   readonly occurredAtMs: number;
-  /** When it reaches the shop's servers. Never before an earlier event of the same shopper. */
+  /** Never before an earlier one of the same shopper, or of the same product. */
   readonly arrivesAtMs: number;
   readonly properties: Properties;
+}
+
+export interface ShopEvent extends Arrival {
+  readonly userId: string;
 }
 
 export function shopEvents(options: ShopOptions): Generator<ShopEvent, undefined> {
@@ -43,6 +49,7 @@ export function shopEvents(options: ShopOptions): Generator<ShopEvent, undefined
 function* life(shopper: Shopper, index: number, options: ShopOptions): Generator<ShopEvent, undefined> {
   const random = createRandom(`${options.seed}/life/${shopper.userId}`);
   const ids = createRandom(`${options.run}/${options.seed}/ids/${shopper.userId}`);
+  const favourite = createRandom(`${options.seed}/favourite/${shopper.userId}`).pick(PRODUCTS);
   const { gapMs } = options;
   // The first ten walk in one after the other, the rest within a few gaps: a page that fills, not one that bursts.
   let clockMs = Math.round(index < 10 ? index * 0.06 * gapMs : random.between(0.3, 4) * gapMs);
@@ -74,7 +81,15 @@ function* life(shopper: Shopper, index: number, options: ShopOptions): Generator
 
   let cart: Cart | null = null;
   for (let isFirst = true; ; isFirst = false) {
-    const visit = planVisit({ habit: shopper.habit, cart, isFirst }, random, gapMs);
+    const beganMs = clockMs;
+    const visit = planVisit(
+      {
+        ...{ habit: shopper.habit, favourite, cart, isFirst },
+        priceOf: (product, afterMs) => priceAt(options, product, beganMs + afterMs),
+      },
+      random,
+      gapMs,
+    );
     if (random.chance(0.08)) offlineUntilMs = clockMs + Math.round(random.between(0.1, 0.3) * gapMs);
     for (const action of visit.actions) {
       clockMs += action.afterMs;

@@ -13,6 +13,7 @@ export interface Action {
 /** What a shopper left in the cart. */
 export interface Cart {
   readonly cartId: string;
+  /** At the prices that they were put in for. */
   readonly items: readonly Product[];
 }
 
@@ -60,6 +61,10 @@ const INTENTS: Readonly<Record<Habit, readonly (readonly [Intent, number])[]>> =
 
 export interface Visitor {
   readonly habit: Habit;
+  /** What they compare everything with. */
+  readonly favourite: Product;
+  /** What a product costs, so long after the visit began. */
+  readonly priceOf: (product: Product, afterMs: number) => number;
   /** What the visit before left. */
   readonly cart: Cart | null;
   readonly isFirst: boolean;
@@ -69,20 +74,31 @@ export interface Visitor {
  * Plans one visit. `gapMs` is the topology's session gap, and every duration here is a share of it: thinking stays well inside one
  * session, a pause well outside, so that the same people make sense with gaps of seconds and of half an hour.
  */
-export function planVisit({ habit, cart, isFirst }: Visitor, random: Random, gapMs: number): Visit {
+export function planVisit({ habit, favourite, priceOf, cart, isFirst }: Visitor, random: Random, gapMs: number): Visit {
   const actions: Action[] = [];
-  const act = (type: string, properties: Properties): void => {
-    actions.push({ type, properties, afterMs: actions.length === 0 ? 0 : Math.round(random.between(0.06, 0.3) * gapMs) });
+  let atMs = 0;
+  const act = <P extends Properties>(type: string, propertiesAt: P | ((atMs: number) => P)): P => {
+    const afterMs = actions.length === 0 ? 0 : Math.round(random.between(0.06, 0.3) * gapMs);
+    atMs += afterMs;
+    const properties = typeof propertiesAt === 'function' ? propertiesAt(atMs) : propertiesAt;
+    actions.push({ afterMs, type, properties });
+    return properties;
   };
   const view = (product: Product): void => {
-    act('product_viewed', { sku: product.sku, name: product.name, price: product.price, currency: CURRENCY });
+    const { sku, name } = product;
+    act('product_viewed', (atMs) => ({ sku, name, price: priceOf(product, atMs), currency: CURRENCY }));
+  };
+  const add = (cartId: string, product: Product): Product => {
+    const { sku, name } = product;
+    const { price } = act('cart_item_added', (atMs) => ({ cartId, sku, name, price: priceOf(product, atMs), qty: 1 }));
+    return { ...product, price };
   };
 
   act('app_opened', {});
   if (cart !== null) return comeBack(cart);
 
   const intent = isFirst ? INTENTS[habit][0]![0] : random.weighted(INTENTS[habit]);
-  const first = random.pick(PRODUCTS);
+  const first = intent === 'compare' ? favourite : random.pick(PRODUCTS);
   const shelf = random.sample(
     PRODUCTS.filter((product) => product.shelf === first.shelf),
     3,
@@ -93,8 +109,8 @@ export function planVisit({ habit, cart, isFirst }: Visitor, random: Random, gap
     return leave(null);
   }
   if (intent === 'compare') {
-    const [one, other] = [shelf[0]!, shelf[1]!];
-    [one, other, one, ...(random.chance(0.5) ? [other] : [])].forEach(view);
+    const other = shelf.find(({ sku }) => sku !== favourite.sku)!;
+    [favourite, other, favourite, ...(random.chance(0.5) ? [other, favourite] : [])].forEach(view);
     return leave(null);
   }
   return fill();
@@ -102,8 +118,7 @@ export function planVisit({ habit, cart, isFirst }: Visitor, random: Random, gap
   function fill(): Visit {
     const cartId = `cart-${random.uuid().slice(0, 8)}`;
     shelf.slice(0, random.int(1, 2)).forEach(view);
-    let items = shelf.slice(0, random.chance(0.3) ? 2 : 1);
-    for (const item of items) act('cart_item_added', { cartId, sku: item.sku, name: item.name, price: item.price, qty: 1 });
+    let items = shelf.slice(0, random.chance(0.3) ? 2 : 1).map((product) => add(cartId, product));
     if (items.length > 1 && random.chance(0.4)) {
       act('cart_item_removed', { cartId, sku: items[1]!.sku });
       items = items.slice(0, 1);

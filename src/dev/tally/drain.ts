@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { LogAdmin } from '../../log/port.ts';
 import type { TopicNames } from '../../log/topics.ts';
-import type { Follower } from './follow.ts';
+import { followedTopics, type Follower } from './follow.ts';
 import type { Tally } from './tally.ts';
 
 export interface DrainOptions {
@@ -30,7 +30,7 @@ const EVERY_MS = 250;
 
 /**
  * Waits until nothing more can happen without new events: the input is consumed, every session has closed, nothing waits that falls due in time, every
- * command has come to an end, the senders have read all, and all of it was read back here.
+ * command has come to an end, the items and the senders have read all, and all of it was read back here.
  *
  * The ends are asked for before anything else: what one transaction wrote to several topics may show on one a moment before another, and its
  * records count towards the end from the beginning. Twice in a row, because a tick may be on its way.
@@ -58,7 +58,7 @@ interface Look {
 async function look({ admin, topics, tally, follower, groups, gapMs }: DrainOptions, horizonMs: number): Promise<Look> {
   const missing: string[] = [];
   const ends: string[] = [];
-  for (const topic of [topics.timeline, topics.state, topics.dispatch, topics.decisions, topics.outcomes, topics.deadLetters]) {
+  for (const topic of followedTopics(topics)) {
     let unread = 0;
     for (const [partition, { end }] of await admin.offsets(topic)) {
       const followed = follower.partitions.find((at) => at.topic === topic && at.partition === partition);

@@ -22,6 +22,12 @@ export interface FollowOptions {
   readonly onFirstEvent?: () => void;
 }
 
+/** Every topic that says something of the run's end. */
+export function followedTopics(topics: TopicNames): readonly string[] {
+  const { timeline, state, dispatch, decisions, outcomes, deadLetters, items } = topics;
+  return [timeline, state, dispatch, decisions, outcomes, deadLetters, items];
+}
+
 interface Followed extends TopicPartition {
   /** What the next fetch reads from. */
   position: number;
@@ -51,7 +57,7 @@ export class Follower {
   static async start(options: FollowOptions): Promise<Follower> {
     const { topics, log } = options;
     const partitions: Followed[] = [];
-    for (const topic of [topics.timeline, topics.state, topics.dispatch, topics.decisions, topics.outcomes, topics.deadLetters])
+    for (const topic of followedTopics(topics))
       for (const [partition, { start }] of await log.admin.offsets(topic))
         partitions.push({ topic, partition, position: start, lastRecord: -1 });
     const follower = new Follower(options, partitions);
@@ -94,12 +100,14 @@ export class Follower {
   async #take(followed: Followed, { records }: FetchedBatch): Promise<void> {
     const { codec, topics } = this.#options;
     const { topic } = followed;
-    if (topic !== topics.state && topic !== topics.deadLetters) await codec.prepare(records.map((record) => record.value));
+    // Of the items only how far they are counts here: what becomes of a change stands on the timeline.
+    const isAvro = topic !== topics.state && topic !== topics.deadLetters && topic !== topics.items;
+    if (isAvro) await codec.prepare(records.map((record) => record.value));
     for (const record of records) {
       if (topic === topics.timeline) this.#timeline(followed, record);
       else if (topic === topics.state) this.#state(record);
       else if (topic === topics.deadLetters) this.#options.tally.deadLetter();
-      else this.#output(record);
+      else if (topic !== topics.items) this.#output(record);
       followed.lastRecord = record.offset;
     }
   }
@@ -107,6 +115,10 @@ export class Follower {
   #timeline(source: TopicPartition, record: LogRecord): void {
     const input = readInput(this.#options.codec, source, record, MAX_EVENT_BYTES);
     if (input.kind !== 'event' || isForged(input.event.type)) return;
+    if (input.itemId !== null) {
+      this.#options.tally.told(input.event);
+      return;
+    }
     if (FEEDBACK.has(input.event.type)) {
       this.#options.tally.feedback(input.event);
       return;

@@ -35,9 +35,11 @@ export class Tally {
   readonly #memories = new LatestMap<string, Memory>(PEOPLE);
   readonly #pushes = new LatestMap<string, PushView>(PUSHES);
   #events = 0;
+  #told = 0;
   #decisions = 0;
   #deadLetters = 0;
   readonly #rejected = new Map<string, number>();
+  readonly #journeys = new Map<string, { sent: number; heldBack: number }>();
 
   readonly #changedPeople = new Set<string>();
   readonly #newEvents = new Recent<EventView>(PER_CHANGE);
@@ -52,19 +54,25 @@ export class Tally {
   /** A product event of the timeline. */
   event(event: ReadEvent): void {
     this.#events++;
-    this.#show(event, false);
+    this.#show(event, 'person');
   }
 
   /** What Lull's own senders told the timeline: shown with the rest, but nothing that a shopper did. */
   feedback(event: ReadEvent): void {
-    this.#show(event, true);
+    this.#show(event, 'sender');
   }
 
-  #show(event: ReadEvent, isFeedback: boolean): void {
+  /** What happened to an item that interests the user. */
+  told(event: ReadEvent): void {
+    this.#told++;
+    this.#show(event, 'item');
+  }
+
+  #show(event: ReadEvent, of: EventView['of']): void {
     // A push address is a credential, and nothing to read either.
     const { value: _address, ...properties } = event.properties;
     const { eventId, userId, type, occurredAtMs: atMs } = event;
-    const view = { eventId, userId, type, atMs, isFeedback, properties };
+    const view = { eventId, userId, type, atMs, of, properties };
     this.#memory(event.userId).events.push(view);
     this.#newEvents.push(view);
   }
@@ -80,6 +88,9 @@ export class Tally {
     this.#decisions++;
     const sent = decision.outcome === 'sent';
     if (!sent) this.#rejected.set(decision.reason, (this.#rejected.get(decision.reason) ?? 0) + 1);
+    const journey = this.#journeys.get(decision.journey) ?? { sent: 0, heldBack: 0 };
+    journey[sent ? 'sent' : 'heldBack']++;
+    this.#journeys.set(decision.journey, journey);
     const memory = this.#memory(decision.userId);
     const view: DecisionView = {
       id: `d${this.#decisions}`,
@@ -139,7 +150,9 @@ export class Tally {
       events: this.#events,
       sessions: this.#people.sessions,
       openSessions: this.#people.openSessions,
+      told: this.#told,
       decisions: this.#decisions,
+      journeys: Object.fromEntries([...this.#journeys].map(([name, counts]) => [name, { ...counts }])),
       commands: this.#deliveries.commands,
       accepted: this.#deliveries.accepted,
       rejected: Object.fromEntries(this.#rejected),

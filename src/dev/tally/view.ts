@@ -6,12 +6,16 @@ import type { Check } from '../../core/output.ts';
  * milliseconds since the epoch, by the broker's clock.
  */
 export interface Figures {
-  /** Product events on the timeline, `$profile` and the like included; ticks and what senders report back not. */
+  /** Product events on the timeline, `$profile` and the like included; ticks, what senders report back and what happens to items not. */
   readonly events: number;
   /** Session windows that were opened: the sum over the users in the processor's changelog. */
   readonly sessions: number;
   readonly openSessions: number;
+  /** Events that changes of items became: one for each person who is interested. */
+  readonly told: number;
   readonly decisions: number;
+  /** The decisions by their journey. `heldBack`: everything but sent. */
+  readonly journeys: Readonly<Record<string, { readonly sent: number; readonly heldBack: number }>>;
   /** Send commands on the dispatch topic. In the end, `accepted` + all of `undelivered`. */
   readonly commands: number;
   /** Commands that a provider accepted for at least one device. */
@@ -30,8 +34,8 @@ export interface EventView {
   readonly userId: string;
   readonly type: string;
   readonly atMs: number;
-  /** A sender wrote it: nothing that the person did. */
-  readonly isFeedback: boolean;
+  /** What it tells of: what the person did, what happened to an item that interests them, or what a sender reports back. */
+  readonly of: 'person' | 'item' | 'sender';
   /** Those that a person would want to read; never a push address. */
   readonly properties: Properties;
 }

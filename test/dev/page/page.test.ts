@@ -43,6 +43,8 @@ describe.skipIf(chromium === undefined)('the page in Chromium', () => {
       if (event.arrivesAtMs > 20_000) break;
       tally.event({ ...event, occurredAtMs: openedAtMs + event.occurredAtMs });
     }
+    const properties = { sku: 'kettle', name: 'Enamel kettle', price: 29, was: 39, currency: 'EUR' };
+    tally.told({ eventId: 'told', userId: 'shopper-006', type: 'price_changed', occurredAtMs: Date.now(), properties });
     decide('shopper-001', 'c1', null);
     send('shopper-001', 'c1', `${served.url}products/kettle.svg`);
     decide('shopper-006', 'c2', 'consent');
@@ -75,7 +77,11 @@ describe.skipIf(chromium === undefined)('the page in Chromium', () => {
     await page.waitForSelector('.check-list .no');
     await page.click('.decision .who');
     await page.waitForSelector('.person[open] .log');
-    expect((await texts(page, '.person'))[0]).not.toMatch(/null|undefined|NaN/);
+    const [person] = await texts(page, '.person');
+    expect(person).not.toMatch(/null|undefined|NaN/);
+    expect(person).toContain('Enamel kettle fell to €29, was €39');
+    // It is nothing that somebody did.
+    expect((await texts(page, '.lane-what')).filter((what) => what.includes('fell to'))).toEqual([]);
     const layout = (await page.evaluate(LAYOUT)) as Layout;
     expect(layout.small).toEqual([]);
     expect(layout.scrollWidth).toBeLessThanOrEqual(layout.width);

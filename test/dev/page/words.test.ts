@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { REASONS } from '../../../src/testing/expectations.ts';
 import { checkWords, detailWords, eventWords, readable, reasonWords } from '../../../src/dev/page/words.ts';
 
 describe('the page in words', () => {
@@ -7,6 +8,12 @@ describe('the page in words', () => {
     [{ type: 'purchase_completed', properties: { total: 79 } }, 'paid €79'],
     [{ type: 'checkout_started', properties: { total: 14.5 } }, 'went to the checkout with €14.50'],
     [{ type: '$consent', properties: { category: 'offers', state: 'out' } }, 'said no to offers'],
+    [{ type: 'price_changed', properties: { name: 'Enamel kettle', price: 29, was: 39 } }, 'Enamel kettle fell to €29, was €39'],
+    [{ type: 'price_changed', properties: { name: 'Enamel kettle', price: 39, was: 28.5 } }, 'Enamel kettle rose to €39, was €28.50'],
+    [{ type: 'price_changed', properties: { price: 39 } }, 'a product costs €39 now'],
+    [{ type: 'stock_changed', properties: { name: 'Enamel kettle', left: 3 } }, '3 left of Enamel kettle'],
+    [{ type: 'stock_changed', properties: { name: 'Enamel kettle', left: 0 } }, 'Enamel kettle is sold out'],
+    [{ type: 'stock_changed', properties: {} }, 'stock of a product changed'],
     [{ type: 'level_reached', properties: {} }, 'Level reached'],
     [{ type: 'product_viewed', properties: {} }, 'looked at a product'],
   ])('says what %j is', (event, words) => {
@@ -21,6 +28,10 @@ describe('the page in words', () => {
     ['', ''],
   ])('makes the detail %j readable', (detail, words) => {
     expect(detailWords(detail)).toBe(words);
+  });
+
+  it.each(REASONS)('has words of its own for the reason %s', (reason) => {
+    expect(reasonWords(reason)).not.toBe(readable(reason));
   });
 
   it('shows a reason, a check or a name that it does not know as it is, made readable', () => {

@@ -2,6 +2,9 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { earliestFirst } from '../../../src/dev/shop/merge.ts';
 import { createShopper } from '../../../src/dev/shop/people.ts';
+import { priceAt } from '../../../src/dev/shop/prices.ts';
+import { productChanges, type ProductChange } from '../../../src/dev/shop/product-changes.ts';
+import { PRODUCTS } from '../../../src/dev/shop/products.ts';
 import { createRandom } from '../../../src/dev/shop/random.ts';
 import { shopEvents, type ShopEvent, type ShopOptions } from '../../../src/dev/shop/shop.ts';
 
@@ -124,6 +127,48 @@ describe('the simulated shop', () => {
       }),
     );
     expect(saved.length).toBeGreaterThan(0);
+  });
+
+  it.each(['1', '2', 'harbour'])('gives the journeys of items their moments within a minute (seed %s)', (seed) => {
+    const both = earliestFirst<ShopEvent | ProductChange>(
+      [shopEvents(options({ seed })), productChanges(options({ seed }))],
+      (arrival) => arrival.arrivesAtMs,
+    );
+    // How often somebody has looked at a product since they last put it into a cart.
+    const views = new Map<string, { sku: string; times: number; lastMs: number }>();
+    const moments = { drop: 0, littleDrop: 0, few: 0 };
+    for (const arrival of both) {
+      const { type, properties, arrivesAtMs } = arrival;
+      if (arrivesAtMs > 60_000) break;
+      const sku = String(properties['sku']);
+      if ('userId' in arrival) {
+        const id = `${arrival.userId} ${sku}`;
+        if (type === 'cart_item_added') views.delete(id);
+        if (type === 'product_viewed') views.set(id, { sku, times: (views.get(id)?.times ?? 0) + 1, lastMs: arrivesAtMs });
+        continue;
+      }
+      // Interest takes a moment to get around.
+      const times = [...views.values()].filter((view) => view.sku === sku && view.lastMs < arrivesAtMs - 2_000).map((view) => view.times);
+      const [price, was, left] = ['price', 'was', 'left'].map((name) => Number(properties[name]));
+      if (type === 'stock_changed' && left! > 0 && left! <= 3) moments.few += times.filter((n) => n >= 3).length;
+      if (type === 'price_changed' && price! < was!)
+        moments[price! <= 0.9 * was! ? 'drop' : 'littleDrop'] += times.filter((n) => n >= 2).length;
+    }
+    expect(moments.drop).toBeGreaterThan(2);
+    expect(moments.littleDrop).toBeGreaterThan(0);
+    expect(moments.few).toBeGreaterThan(0);
+  });
+
+  it('shows everybody the price of the moment', () => {
+    const seen = until(60_000).filter(({ type }) => type === 'product_viewed' || type === 'cart_item_added');
+    expect(seen.length).toBeGreaterThan(100);
+    for (const { occurredAtMs, properties } of seen) {
+      const product = PRODUCTS.find(({ sku }) => sku === properties['sku'])!;
+      expect(properties['price']).toBe(priceAt(options(), product, occurredAtMs));
+    }
+    expect(new Set(seen.map(({ properties }) => `${String(properties['sku'])} ${String(properties['price'])}`)).size).toBeGreaterThan(
+      PRODUCTS.length,
+    );
   });
 
   it('has somebody without consent, without a device, with a dead one, and with permission denied among the first sixteen', () => {

@@ -4,11 +4,14 @@ import { createCodec, type Codec } from '../../../src/avro/codec.ts';
 import { registerSchemas } from '../../../src/avro/register.ts';
 import { createRegistry } from '../../../src/avro/registry.ts';
 import { createMissingTopics } from '../../../src/cli/topics.ts';
-import { eventRecord, produce } from '../../../src/dev/shop/produce.ts';
-import { shopEvents } from '../../../src/dev/shop/shop.ts';
+import { earliestFirst } from '../../../src/dev/shop/merge.ts';
+import { productChanges, type ProductChange } from '../../../src/dev/shop/product-changes.ts';
+import { produce, recordOf } from '../../../src/dev/shop/produce.ts';
+import { shopEvents, type ShopEvent } from '../../../src/dev/shop/shop.ts';
 import { drain } from '../../../src/dev/tally/drain.ts';
 import { Follower } from '../../../src/dev/tally/follow.ts';
 import { Tally } from '../../../src/dev/tally/tally.ts';
+import { readItemRecord } from '../../../src/items/input.ts';
 import { createKafkaLog } from '../../../src/log/kafka/log.ts';
 import { partitionFor } from '../../../src/log/partitioner.ts';
 import type { Log, OutRecord } from '../../../src/log/port.ts';
@@ -47,25 +50,33 @@ describe('following a run on a real broker', () => {
     const tally = new Tally();
     let begun = 0;
     const follower = await Follower.start({ log, codec, topics, tally, onFirstEvent: () => begun++ });
+    const changes = (): number =>
+      follower.partitions.reduce((sum, { topic, lastRecord }) => sum + (topic === topics.items ? lastRecord + 1 : 0), 0);
     const look = (deadlineMs: number): ReturnType<typeof drain> =>
       drain({
         admin: log.admin,
         topics,
         tally,
         follower,
-        groups: [{ groupId: `${prefix}-processor`, topic: topics.timeline }],
+        groups: [
+          { groupId: `${prefix}-processor`, topic: topics.timeline },
+          { groupId: `${prefix}-items`, topic: topics.items },
+        ],
         gapMs: 1,
         deadlineMs,
       });
     try {
-      // The simulated shop, until 40 events are there.
+      // The simulated shop, until 40 events and a change of a product are there.
       const stop = new AbortController();
-      const events = shopEvents({ seed: '1', run: prefix, shoppers: 40, gapMs: 2_000, category: 'reminders', addressOf: () => 'secret' });
-      const traffic = produce({ log, codec, topic: topics.timeline, partitions: PARTITIONS, events, signal: stop.signal });
+      const shop = { seed: '1', run: prefix, shoppers: 40, gapMs: 2_000, category: 'reminders', addressOf: () => 'secret' };
+      const arrivals = earliestFirst<ShopEvent | ProductChange>([shopEvents(shop), productChanges(shop)], (arrival) => arrival.arrivesAtMs);
+      const traffic = produce({ log, codec, topics, partitions: PARTITIONS, arrivals, signal: stop.signal });
       await expect.poll(() => tally.figures().events, { timeout: 20_000 }).toBeGreaterThan(40);
+      await expect.poll(changes, { timeout: 20_000 }).toBeGreaterThan(0);
       stop.abort();
-      const sent = await traffic;
-      await expect.poll(() => tally.figures().events, { timeout: 20_000 }).toBe(sent);
+      const written = await traffic;
+      await expect.poll(() => tally.figures().events + changes(), { timeout: 20_000 }).toBe(written);
+      const sent = written - changes();
       expect(begun).toBe(1);
 
       // What a processor and a sender would write, in one transaction, and one that is given up.
@@ -81,20 +92,34 @@ describe('following a run on a real broker', () => {
         to(topics.dispatch, userId, codec.encode('lull.v1.SendCommand', commandOf('c1', userId))),
         to(topics.deadLetters, userId, Buffer.from('anything')),
         // Feedback, poison and a tick stand on the timeline too, and none of them is a product event.
-        eventRecord(
-          { codec, topic: topics.timeline, partitions: PARTITIONS },
+        recordOf(
+          { codec, topics, partitions: PARTITIONS },
           { eventId: '$accepted:c1', userId, type: '$accepted', occurredAtMs: 0, properties: {} },
           Date.now(),
         ),
         to(topics.timeline, userId, Buffer.from('not Avro')),
         to(topics.timeline, userId, codec.encode('lull.v1.Control', { tick: { maxTimers: 1 } })),
+        // The change of an item, as its stage tells somebody of it.
+        to(
+          topics.timeline,
+          userId,
+          codec.encode('lull.v1.Control', {
+            fanOut: {
+              ...{ eventId: 'change-1', itemId: 'kettle', userId, type: 'price_changed', occurredAt: Date.now(), properties: {} },
+              ...{ appendedAt: Date.now(), partition: 0, offset: 0 },
+            },
+          }),
+        ),
       ]);
       await transaction.commit();
 
-      await expect.poll(() => tally.figures(), { timeout: 20_000 }).toMatchObject({ commands: 1, openSessions: 1, deadLetters: 1 });
+      await expect
+        .poll(() => tally.figures(), { timeout: 20_000 })
+        .toMatchObject({ commands: 1, openSessions: 1, deadLetters: 1, told: 1 });
       const stuck = await look(500);
       expect(stuck.missing).toEqual([
         expect.stringMatching(new RegExp(`^${prefix}-processor has \\d+ records of ${topics.timeline} to read$`)),
+        expect.stringMatching(new RegExp(`^${prefix}-items has \\d+ records? of ${topics.items} to read$`)),
         '1 session still open',
         '1 command without a final outcome',
       ]);
@@ -113,10 +138,14 @@ describe('following a run on a real broker', () => {
           }),
         ),
       ]);
-      await ending.sendOffsets(
-        `${prefix}-processor`,
-        [...(await log.admin.offsets(topics.timeline))].map(([partition, { end }]) => ({ topic: topics.timeline, partition, offset: end })),
-      );
+      for (const [group, topic] of [
+        ['processor', topics.timeline],
+        ['items', topics.items],
+      ] as const)
+        await ending.sendOffsets(
+          `${prefix}-${group}`,
+          [...(await log.admin.offsets(topic))].map(([partition, { end }]) => ({ topic, partition, offset: end })),
+        );
       await ending.commit();
       await writer.close();
 
@@ -125,5 +154,19 @@ describe('following a run on a real broker', () => {
     } finally {
       await follower.close();
     }
+  });
+
+  it('writes a change of a product as the stage of items takes it: keyed by item, on its partition', () => {
+    const arrivals = productChanges({ seed: '1', run: prefix, gapMs: 1_000 });
+    const records = Array.from({ length: 40 }, () => {
+      const change = arrivals.next();
+      return recordOf({ codec, topics, partitions: PARTITIONS }, change.value!, Date.now());
+    });
+    for (const { topic, partition, key, value } of records) {
+      expect(topic).toBe(topics.items);
+      const record = { key, value, offset: 0, timestampMs: 0 };
+      expect(readItemRecord(record, { codec, partition, partitions: PARTITIONS, maxEventBytes: 10_000 }).kind).toBe('change');
+    }
+    expect(new Set(records.map(({ partition }) => partition)).size).toBe(PARTITIONS);
   });
 });

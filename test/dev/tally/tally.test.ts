@@ -53,6 +53,15 @@ describe('the tally', () => {
     expect(tally.history('u')!.events.map((event) => event.type)).toEqual(['app_opened', '$device_unreachable']);
   });
 
+  it('shows what happened to an item that interests somebody, and counts it on its own', () => {
+    const tally = new Tally();
+    const common = { occurredAtMs: 1, type: 'price_changed', properties: { sku: 'kettle' } };
+    tally.told({ eventId: 'e1', userId: 'u', ...common });
+    tally.told({ eventId: 'e1', userId: 'v', ...common });
+    expect(tally.figures()).toMatchObject({ events: 0, told: 2 });
+    expect(tally.history('u')!.events).toMatchObject([{ type: 'price_changed', of: 'item' }]);
+  });
+
   it('tells which sessions and patterns fall due within a horizon', () => {
     const tally = new Tally();
     tally.user('a', userState('a', { matches: [matchDue(50), matchDue(100)] }));
@@ -71,6 +80,14 @@ describe('the tally', () => {
     tally.decision(decision({ reason: 'cap' }));
     tally.decision(decision({ outcome: 'sent', reason: 'sent' }));
     expect(tally.figures()).toMatchObject({ decisions: 4, rejected: { consent: 2, cap: 1 } });
+  });
+
+  it('counts decisions by their journey', () => {
+    const tally = new Tally();
+    tally.decision(decision({ journey: 'price_drop', outcome: 'sent', reason: 'sent' }));
+    tally.decision(decision({ journey: 'price_drop' }));
+    tally.decision(decision({ outcome: 'exited', reason: 'goal' }));
+    expect(tally.figures().journeys).toEqual({ price_drop: { sent: 1, heldBack: 1 }, cart_abandoned: { sent: 0, heldBack: 1 } });
   });
 
   it('never shows a push address', () => {

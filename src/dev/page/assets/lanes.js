@@ -71,7 +71,7 @@ export function createLanes(list, people, onPerson) {
 }
 
 /** Which properties are worth a line's little room, first ones first. */
-const TOLD = ['name', 'total', 'price', 'path', 'sku', 'category', 'state', 'kind', 'firstName', 'country'];
+const TOLD = ['name', 'total', 'price', 'left', 'path', 'sku', 'category', 'state', 'kind', 'firstName', 'country'];
 
 /** The newest events as they are on the topic. */
 export function createStream(list) {

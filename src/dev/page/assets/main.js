@@ -39,7 +39,7 @@ function take(message) {
   for (const person of message.people) people.person(person);
   for (const event of message.events) {
     people.event(event);
-    if (!event.isFeedback) tide.event(event.atMs);
+    if (event.of === 'person') tide.event(event.atMs);
   }
   stream(message.events);
   for (const decision of message.decisions) {

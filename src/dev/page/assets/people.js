@@ -12,6 +12,7 @@ export function createPeople() {
       one = {
         person: { userId, name, sessions: 0, session: null, waits: [], consent: {}, devices: [] },
         events: [],
+        news: [],
         decisions: [],
         lastMs: 0,
       };
@@ -29,9 +30,11 @@ export function createPeople() {
     },
     event(event) {
       const one = get(event.userId);
-      if (event.isFeedback) return;
-      one.events.push(event);
-      if (one.events.length > 2 * EVENTS) one.events.splice(0, EVENTS);
+      if (event.of === 'sender') return;
+      // What happened to a product is nothing that the person did: it is in none of their sessions.
+      const list = event.of === 'item' ? one.news : one.events;
+      list.push(event);
+      if (list.length > 2 * EVENTS) list.splice(0, EVENTS);
       one.lastMs = Math.max(one.lastMs, event.atMs);
     },
     decision(decision) {

@@ -2,9 +2,9 @@ import { canvas2d, colour } from './dom.js';
 
 /**
  * One person's line. Sessions are bars, what they did are marks on it, and from the last mark on the line is dotted: the lull. A dashed post in
- * the time to come is a decision that is due; a filled dot a message sent, a ring one held back.
+ * the time to come is a decision that is due; a triangle a price or stock that changed; a filled dot a message sent, a ring one held back.
  */
-export function drawTrack(canvas, { events, decisions, person }, nowMs, gapMs) {
+export function drawTrack(canvas, { events, news, decisions, person }, nowMs, gapMs) {
   const place = canvas2d(canvas);
   if (place === null) return;
   const { context, width, height } = place;
@@ -38,6 +38,8 @@ export function drawTrack(canvas, { events, decisions, person }, nowMs, gapMs) {
   }
 
   for (const event of events) if (x(event.atMs) > -10) mark(context, event.type, x(event.atMs), middle);
+
+  for (const { atMs } of news) if (x(atMs) > -10) triangle(context, x(atMs), middle);
 
   for (const dueMs of due) {
     const at = Math.min(width - 2, x(dueMs));
@@ -108,6 +110,16 @@ function mark(context, type, x, y) {
     context.arc(x, y, type.startsWith('$') ? 1.6 : 3.2, 0, 2 * Math.PI);
     context.fill();
   }
+}
+
+/** Points at the line from above: it comes from outside. */
+function triangle(context, x, y) {
+  context.fillStyle = colour('held');
+  context.beginPath();
+  context.moveTo(x - 4.5, y - 13);
+  context.lineTo(x + 4.5, y - 13);
+  context.lineTo(x, y - 5);
+  context.fill();
 }
 
 function line(context, from, to, y, stroke, width) {

@@ -81,9 +81,12 @@ export function onEvent(state: UserState, event: Event, nowMs: number, program: 
       // The session before the lifetime: it asks for the last activity before this one.
       const { sessions } = turn.state.lifetime;
       if (!history) session = recordActivity(turn, event, type, atMs);
-      if (turn.state.lifetime.sessions > sessions)
+      if (turn.state.lifetime.sessions > sessions) {
+        // Who has begun a session is in the app, also for what that starts.
+        turn.state.lifetime = { ...turn.state.lifetime, lastActivityAppendedAtMs: lastSignOfLife(turn.state.lifetime, event) };
         for (const use of turn.index.types.get(SESSION_STARTED)!.triggers)
           triggered(turn, { ...event, type: SESSION_STARTED, properties: {} }, use, atMs, session, []);
+      }
       turn.state.lifetime = withActivity(turn.state.lifetime, event, atMs, history);
     }
     if (type.tallies.length > 0) count(turn, event, type.tallies, atMs);
@@ -167,6 +170,10 @@ function withActivity(lifetime: Lifetime, event: Event, atMs: number, history: b
     firstSeenAtMs: Math.min(firstSeenAtMs ?? atMs, atMs),
     lastActivityAtMs: Math.max(lastActivityAtMs ?? atMs, atMs),
     // An import is no sign of life.
-    lastActivityAppendedAtMs: history ? lastActivityAppendedAtMs : Math.max(lastActivityAppendedAtMs ?? 0, event.appendedAtMs),
+    lastActivityAppendedAtMs: history ? lastActivityAppendedAtMs : lastSignOfLife(lifetime, event),
   };
+}
+
+function lastSignOfLife({ lastActivityAppendedAtMs }: Lifetime, { appendedAtMs }: Event): number {
+  return Math.max(lastActivityAppendedAtMs ?? 0, appendedAtMs);
 }

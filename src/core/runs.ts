@@ -85,12 +85,12 @@ function startOf(atMs: number): Moment {
   return { atMs, offset: -1 };
 }
 
-/** The messages that this moment has brought to the user and that stand back for each other (`arbitration.ts`): in their order, and then on with their runs. */
+/** The messages that this moment has brought to the user and that stand back for each other (`arbitration.ts`): the first of them, and on with its run, whose next message may come before the others. */
 export function arbitrate(turn: Turn): void {
   while (turn.candidates !== null) {
-    const candidates = inOrder(turn, turn.candidates);
-    turn.candidates = null;
-    for (const { going, at } of candidates) goOn(turn, going, at, true);
+    const [first, ...others] = inOrder(turn, turn.candidates);
+    turn.candidates = others.length === 0 ? null : others;
+    goOn(turn, first!.going, first!.at, true);
   }
 }
 

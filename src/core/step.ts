@@ -7,7 +7,6 @@ import { applyReserved } from './facts.ts';
 import { followZone } from './follow-zone.ts';
 import { triggerOf } from './matches.ts';
 import { endSilences, matured, triggered } from './patterns.ts';
-import { journeyOf } from './pinned.ts';
 import { indexProgram, SESSION_STARTED } from './program-index.ts';
 import type { Program } from './program.ts';
 import { completed } from './sequence-matches.ts';
@@ -132,25 +131,25 @@ export function onTimer(state: UserState, timer: Timer, nowMs: number, program: 
       return finished(turn);
     }
     default: {
-      const due = state.matches.filter((match) => match.dueMs === timer.dueMs && matchTimerId(match) === timer.id);
-      if (due.length === 0) return { state, effects: NO_EFFECTS };
+      const isFired = (match: Match): boolean => match.dueMs === timer.dueMs && matchTimerId(match) === timer.id;
+      if (!state.matches.some(isFired)) return { state, effects: NO_EFFECTS };
       const turn = turnOf(state, nowMs, program);
-      for (const match of due) matured(turn, match);
-      if (due.some(hasPriority(turn))) rest(turn, timer.dueMs);
+      mature(turn, isFired);
+      if (turn.candidates !== null) rest(turn, timer.dueMs);
       return finished(turn);
     }
   }
 }
 
-function hasPriority({ index, program }: Turn): (match: Match) => boolean {
-  return (match) => (journeyOf(index, program.version, match)?.priority ?? null) !== null;
+/** One after the other, as they are by then: what a run sets may move others. */
+function mature(turn: Turn, isDue: (match: Match) => boolean): void {
+  for (let match = turn.state.matches.find(isDue); match !== undefined; match = turn.state.matches.find(isDue)) matured(turn, match);
 }
 
-/** Whatever else of journeys with a priority is due to the user at that millisecond, also by the end of a session: their messages stand back for each other. */
+/** A message stands back for others: so for all that is due to the user at that millisecond, also by the end of a session, or by what a run sets. */
 function rest(turn: Turn, dueMs: number): void {
   if (turn.state.session?.closeTimerMs === dueMs) onSessionTimer(turn);
-  for (const match of turn.state.matches)
-    if (match.dueMs === dueMs && hasPriority(turn)(match) && turn.state.matches.includes(match)) matured(turn, match);
+  mature(turn, (match) => match.dueMs === dueMs);
 }
 
 function turnOf(state: UserState, nowMs: number, program: Program): Turn {

@@ -1,10 +1,12 @@
 import { effectsOf } from './draft.ts';
 import type { Turn } from './draft.ts';
+import { MAX_ITEM_ID_BYTES } from './event.ts';
 import { own } from './own.ts';
-import { isBehind, latestMoment, momentAt, momentCount, NO_MOMENTS, type Moment, type Moments } from './moments.ts';
-import type { TrackerIndex } from './program-index.ts';
+import { isBehind, lastOf, latestMoment, momentAt, momentCount, NO_MOMENTS, type Moment, type Moments } from './moments.ts';
+import { toldIdOf, type TrackerIndex } from './program-index.ts';
 import type { ItemPattern } from './program.ts';
 import type { UserState } from './state.ts';
+import { floorOf, makeRoom } from './trackers.ts';
 
 /**
  * Interest in items: moments of a tracker that is kept per item. Whoever keeps the items is told who is interested in which, so that a change reaches no more people than it has to; whether
@@ -15,6 +17,9 @@ import type { UserState } from './state.ts';
 const GRAINS = 16;
 
 type Trackers = UserState['trackers'];
+type Lists = Trackers[string];
+
+const NONE: Lists = Object.freeze({});
 
 /** Was the user interested when the change happened? */
 export function isInterested({ state }: Turn, pattern: ItemPattern, item: string, change: Moment): boolean {
@@ -37,14 +42,35 @@ export function isInterested({ state }: Turn, pattern: ItemPattern, item: string
   return true;
 }
 
-/** A moment of interest, or of its end, is remembered: says so where it changes until when the user is to be told. `before`: as the trackers were without it. */
-export function interestChanged(turn: Turn, { changes }: TrackerIndex, item: string, before: Trackers): void {
+/**
+ * A moment of interest, or of its end, is remembered: says so where it changes until when the user is to be told. What was said is remembered too, as moments that are still to
+ * come: not what an edit of the topology, or the forgetting of moments, makes of the moments before this one. At the limit the item of which interest ends first is given up.
+ */
+export function interestChanged(turn: Turn, { changes }: TrackerIndex, item: string): void {
+  // Nobody could be told of it by such a key.
+  if (Buffer.byteLength(item) > MAX_ITEM_ID_BYTES) return;
   for (const change of changes) {
-    const patterns = turn.index.changes.get(change)!;
-    const untilMs = untilOf(patterns, turn.state.trackers, item);
-    if (untilMs === untilOf(patterns, before, item)) continue;
-    effectsOf(turn).interests.push({ itemId: item, change, userId: turn.state.userId, untilMs });
+    const told = turn.index.trackers.get(toldIdOf(change))!;
+    const floorMs = floorOf(turn, told);
+    const since = (ms: number): number => (ms < floorMs ? 0 : ms);
+    const before = own(turn.state.trackers, told.tracker.id) ?? NONE;
+    const untilMs = since(untilOf(turn.index.changes.get(change)!, turn.state.trackers, item));
+    if (untilMs === since(endOf(before, item))) continue;
+    const others = Object.fromEntries(Object.entries(before).filter(([other]) => other !== item));
+    const after = untilMs === 0 ? others : { ...makeRoom(others, floorMs, turn.program.limits.keysPerTracker), [item]: [untilMs, 0] };
+    const { [told.tracker.id]: _, ...trackers } = turn.state.trackers;
+    turn.state.trackers = Object.keys(after).length === 0 ? trackers : { ...trackers, [told.tracker.id]: after };
+    const { userId } = turn.state;
+    for (const other of Object.keys(others))
+      if (!Object.hasOwn(after, other) && since(endOf(before, other)) > 0)
+        effectsOf(turn).interests.push({ itemId: other, change, userId, untilMs: 0 });
+    effectsOf(turn).interests.push({ itemId: item, change, userId, untilMs });
   }
+}
+
+/** Until when the user was said to be interested in an item. */
+function endOf(told: Lists, item: string): number {
+  return lastOf(own(told, item) ?? NO_MOMENTS)?.atMs ?? 0;
 }
 
 /** Until when somebody with these moments is interested, by any of the patterns; 0 = not. */

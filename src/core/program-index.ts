@@ -1,4 +1,15 @@
-import type { Condition, ItemPattern, Journey, Program, RetiredJourney, SequencePattern, SessionSum, Tally, Tracker } from './program.ts';
+import type {
+  Condition,
+  ItemPattern,
+  Journey,
+  KeyOf,
+  Program,
+  RetiredJourney,
+  SequencePattern,
+  SessionSum,
+  Tally,
+  Tracker,
+} from './program.ts';
 import { standsForMs } from './wait-step.ts';
 
 /**
@@ -106,10 +117,8 @@ function build(program: Program): ProgramIndex {
     trackers.set(tracker.id, { tracker, absences, cancels, changes: [...changes], holds });
   }
 
-  for (const journey of program.journeys) {
-    const tracker = usedBy(journey, trackers);
-    if (tracker !== null) trackers.set(tracker.id, { tracker, absences: NOTHING, cancels: new Map(), changes: [], holds: NOTHING });
-  }
+  const own = [...program.journeys.flatMap((journey) => usedBy(journey, trackers) ?? []), ...toldBy(program)];
+  for (const tracker of own) trackers.set(tracker.id, { tracker, absences: NOTHING, cancels: new Map(), changes: [], holds: NOTHING });
   // Those that wait for their deadline are looked at then.
   const completable = program.journeys.filter(isSequence).filter(({ pattern }) => pattern.links.length > 0 && pattern.withoutId === null);
 
@@ -210,3 +219,18 @@ function usedBy(journey: Journey, trackers: ReadonlyMap<string, TrackerIndex>): 
   const keepMs = Math.max(...made.map((id) => trackers.get(id)?.tracker.keepMs ?? 0));
   return { id: usedIdOf(journey), matches: [], key, keepMs, cap: 1, restrains: false };
 }
+
+/** Of the changes of one type: until when the user was said to be interested in which item. */
+export function toldIdOf(change: string): string {
+  return `told/${change}`;
+}
+
+function toldBy({ journeys, maxEventAgeMs }: Program): readonly Tracker[] {
+  const changes = new Set(journeys.flatMap(({ pattern }) => (pattern.kind === 'item' ? [pattern.on.type] : [])));
+  return [...changes].map((change) => ({
+    ...{ id: toldIdOf(change), matches: [], key: OF_ITEMS, keepMs: maxEventAgeMs, cap: 1, restrains: false },
+  }));
+}
+
+/** No event has a moment there. */
+const OF_ITEMS: KeyOf = () => null;

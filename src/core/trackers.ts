@@ -44,9 +44,8 @@ export function track(turn: Turn, event: Event, uses: readonly TrackerUse[], atM
       if (key === null) continue;
     }
     const moment: Moment = { atMs, offset: event.offset };
-    const { trackers } = turn.state;
     remember(turn, use, key, moment);
-    if (use.changes.length > 0) interestChanged(turn, use, key, trackers);
+    if (use.changes.length > 0) interestChanged(turn, use, key);
     if (use.absences.size > 0 && turn.state.matches.length > 0) negate(turn, event, use, key, moment, failure);
     if (use.cancels.size > 0 && turn.state.ledger.length > 0) cancelSent(turn, use, key, moment);
   }
@@ -85,7 +84,7 @@ export function remember(turn: Turn, use: TrackerIndex, key: string, moment: Mom
 }
 
 /** At the limit, keys whose moments are all forgotten go first, then the one whose last moment is the oldest. */
-function makeRoom(lists: Readonly<Record<string, Moments>>, floorMs: number, limit: number): typeof lists {
+export function makeRoom(lists: Readonly<Record<string, Moments>>, floorMs: number, limit: number): typeof lists {
   const entries = Object.entries(lists);
   if (entries.length < limit) return lists;
   const living = entries.filter(([, moments]) => latestMoment(moments).atMs >= floorMs);

@@ -48,7 +48,7 @@ export function rowGrowthOf(program: Program): (rowBytes: number, inputBytes: nu
     return {
       entries: most.entries + entries,
       attributes: (type === null ? most.attributes : 0) + attributes,
-      keys: sessionEnded.length + trackers.length + tallies.length,
+      keys: sessionEnded.length + tallies.length + trackers.reduce((sum, { changes }) => sum + 1 + changes.length, 0),
     };
   };
   return (rowBytes, inputBytes, type, runs = 1) => {

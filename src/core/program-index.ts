@@ -58,7 +58,7 @@ export interface TrackerIndex {
   readonly tracker: Tracker;
   /** Journeys whose absence this tracker negates. */
   readonly absences: ReadonlySet<string>;
-  /** Journeys that it cancels. */
+  /** Journeys that it cancels, those that are gone and have people in flight included. */
   readonly cancels: ReadonlyMap<string, { readonly label: string; readonly goal: boolean }>;
   /** Types of items' changes that it makes somebody interested in, or no longer. */
   readonly changes: readonly string[];
@@ -101,6 +101,7 @@ export function indexProgram(program: Program): ProgramIndex {
 
 function build(program: Program): ProgramIndex {
   const retired = (program.retired ?? []).map(({ journey }) => journey);
+  const names = new Set(program.journeys.map(({ name }) => name));
   const trackers = new Map<string, TrackerIndex>();
   for (const tracker of program.trackers) {
     const absences = new Set<string>();
@@ -112,8 +113,14 @@ function build(program: Program): ProgramIndex {
       if (pattern.kind === 'item' && (pattern.trackerId === tracker.id || pattern.withoutId === tracker.id)) changes.add(pattern.on.type);
       for (const cancel of journey.cancelOn) if (cancel.trackerId === tracker.id) cancels.set(journey.name, cancel);
     }
-    const cancelling = retired.filter(({ cancelOn }) => cancelOn.some(({ trackerId }) => trackerId === tracker.id));
-    const holds = new Set([...cancels.keys(), ...cancelling.map(({ name }) => name)]);
+    const holds = new Set(cancels.keys());
+    for (const { name, cancelOn } of retired)
+      for (const cancel of cancelOn)
+        if (cancel.trackerId === tracker.id) {
+          holds.add(name);
+          // What was sent does not say by which version: of a journey that is there, the one in force speaks.
+          if (!names.has(name)) cancels.set(name, cancel);
+        }
     trackers.set(tracker.id, { tracker, absences, cancels, changes: [...changes], holds });
   }
 

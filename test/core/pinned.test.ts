@@ -67,6 +67,17 @@ describe('a run that began under an earlier version', () => {
     for (const log of [woken, ended]) expect(log.state.matches.map(({ wait }) => wait?.step)).toEqual(['v']);
   });
 
+  it('has its last message taken back by its own goal, where its journey is gone', () => {
+    const parts: Partial<Journey> = { inFlight: 'pinned', cancelOn: [{ trackerId: 'x', label: 'x', goal: true }] };
+    const v1 = version(1, series('old', 'older'), parts, { trackers: [trackerOf('x', ['x'])] });
+    const log = new UserLog(v1);
+    log.event('a', 0);
+    log.program = withEarlier(version(2, null), [v1]);
+    log.event('x', 1);
+    expect(saidBy(log)).toEqual(['v1 old sent', 'v2 behind_old goal']);
+    expect(log.revocations.map(({ commandId, reason }) => [commandId, reason])).toEqual([[log.commands[0]!.commandId, 'goal']]);
+  });
+
   it('ends with a decision where its journey is gone, and goes on where its last version pinned it', () => {
     for (const [last, expected] of [
       ['follow', 'v3 behind_old journey_removed'],

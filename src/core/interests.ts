@@ -42,35 +42,32 @@ export function isInterested({ state }: Turn, pattern: ItemPattern, item: string
   return true;
 }
 
-/**
- * A moment of interest, or of its end, is remembered: says so where it changes until when the user is to be told. What was said is remembered too, as moments that are still to
- * come: not what an edit of the topology, or the forgetting of moments, makes of the moments before this one. At the limit the item of which interest ends first is given up.
- */
-export function interestChanged(turn: Turn, { changes }: TrackerIndex, item: string): void {
-  // Nobody could be told of it by such a key.
-  if (Buffer.byteLength(item) > MAX_ITEM_ID_BYTES) return;
-  for (const change of changes) {
-    const told = turn.index.trackers.get(toldIdOf(change))!;
-    const floorMs = floorOf(turn, told);
-    const since = (ms: number): number => (ms < floorMs ? 0 : ms);
-    const before = own(turn.state.trackers, told.tracker.id) ?? NONE;
-    const untilMs = since(untilOf(turn.index.changes.get(change)!, turn.state.trackers, item));
-    if (untilMs === since(endOf(before, item))) continue;
-    const others = Object.fromEntries(Object.entries(before).filter(([other]) => other !== item));
-    const after = untilMs === 0 ? others : { ...makeRoom(others, floorMs, turn.program.limits.keysPerTracker), [item]: [untilMs, 0] };
-    const { [told.tracker.id]: _, ...trackers } = turn.state.trackers;
-    turn.state.trackers = Object.keys(after).length === 0 ? trackers : { ...trackers, [told.tracker.id]: after };
-    const { userId } = turn.state;
-    for (const other of Object.keys(others))
-      if (!Object.hasOwn(after, other) && since(endOf(before, other)) > 0)
-        effectsOf(turn).interests.push({ itemId: other, change, userId, untilMs: 0 });
-    effectsOf(turn).interests.push({ itemId: item, change, userId, untilMs });
-  }
+/** A moment of interest, or of its end, is remembered: says what that changes. `before`: as the trackers were without it. What had to make room for it is looked at no more. */
+export function interestChanged(turn: Turn, { tracker, changes }: TrackerIndex, item: string, before: Trackers): void {
+  const [had, has] = [before, turn.state.trackers].map((trackers) => own(trackers, tracker.id) ?? NONE) as [Lists, Lists];
+  const gone = Object.hasOwn(had, item) ? [] : Object.keys(had).filter((other) => !Object.hasOwn(has, other));
+  for (const change of changes) for (const one of [...gone, item]) tell(turn, change, one);
 }
 
-/** Until when the user was said to be interested in an item. */
-function endOf(told: Lists, item: string): number {
-  return lastOf(own(told, item) ?? NO_MOMENTS)?.atMs ?? 0;
+/**
+ * Says until when the user is to be told, where that is not what was said last. What was said is remembered, as a moment that is still to come: the moments before this one do
+ * not tell it, since an edit of the topology may have made something else of them.
+ */
+function tell(turn: Turn, change: string, item: string): void {
+  // Nobody could be told of it by such a key.
+  if (Buffer.byteLength(item) > MAX_ITEM_ID_BYTES) return;
+  const { userId, trackers } = turn.state;
+  const told = turn.index.trackers.get(toldIdOf(change))!;
+  const floorMs = floorOf(turn, told);
+  const since = (ms: number): number => (ms < floorMs ? 0 : ms);
+  const lists = own(trackers, told.tracker.id) ?? NONE;
+  const untilMs = since(untilOf(turn.index.changes.get(change)!, trackers, item));
+  if (untilMs === since(lastOf(own(lists, item) ?? NO_MOMENTS)?.atMs ?? 0)) return;
+  const others = Object.fromEntries(Object.entries(lists).filter(([other]) => other !== item));
+  const after = untilMs === 0 ? others : { ...makeRoom(others, floorMs, turn.program.limits.keysPerTracker), [item]: [untilMs, 0] };
+  const { [told.tracker.id]: _, ...rest } = trackers;
+  turn.state.trackers = Object.keys(after).length === 0 ? rest : { ...rest, [told.tracker.id]: after };
+  effectsOf(turn).interests.push({ itemId: item, change, userId, untilMs });
 }
 
 /** Until when somebody with these moments is interested, by any of the patterns; 0 = not. */

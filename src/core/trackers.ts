@@ -44,8 +44,9 @@ export function track(turn: Turn, event: Event, uses: readonly TrackerUse[], atM
       if (key === null) continue;
     }
     const moment: Moment = { atMs, offset: event.offset };
+    const { trackers } = turn.state;
     remember(turn, use, key, moment);
-    if (use.changes.length > 0) interestChanged(turn, use, key);
+    if (use.changes.length > 0) interestChanged(turn, use, key, trackers);
     if (use.absences.size > 0 && turn.state.matches.length > 0) negate(turn, event, use, key, moment, failure);
     if (use.cancels.size > 0 && turn.state.ledger.length > 0) cancelSent(turn, use, key, moment);
   }

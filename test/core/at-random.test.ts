@@ -175,7 +175,8 @@ describe('journeys at random', () => {
         const begun = log.decisions
           .slice(decided)
           .filter(({ journey, trigger }) => isOfItem(journey) && trigger.eventId === entry.parts.id);
-        if (begun.length > 0 && known.has(item))
+        // A change that is late may find an interest that has ended since.
+        if (begun.length > 0 && known.has(item) && entry.parts.at! >= entry.appendedAt)
           expect(told, `of ${item}`).toBeGreaterThan(START + Math.min(entry.parts.at!, entry.appendedAt));
       }
     });

@@ -82,6 +82,17 @@ describe('a run', () => {
     expect(dueIn('America/Los_Angeles', '2025-07-02T22:03:00Z')).toBe('2025-07-03T04:00:00.000Z');
   });
 
+  it('ends with its event also where another run, which that ends too, has moved it to another zone', () => {
+    const until = [{ trackerId: 'b', by: 'key', next: 1 } as const];
+    const nine = waitOf('w', DAY, { atMinutes: 9 * 60, until, next: null });
+    const move = { kind: 'update', name: 'move', set: new Map([['zone', () => 'Asia/Tokyo']]), next: 2 } as const;
+    const log = new UserLog(journeys([nine, move, sendOf()], {}, { trackers: [trackerOf('b', ['b'], { restrains: false })] }));
+    log.event('a', 0);
+    log.event('a', 1);
+    log.event('b', 2);
+    expect(stepsOf(log)).toEqual(['send sent', 'send sent']);
+  });
+
   it('goes from message to message, each wait counting from when the one before was decided', () => {
     const log = new UserLog(
       journeys([sendOf({ name: 'first', next: 1 }), waitOf('w', DAY, { next: 2 }), sendOf({ name: 'second', next: null })]),

@@ -1,11 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { stillNeeded, withEarlier, type EarlierVersion } from '../../src/core/pinned.ts';
-import type { Program } from '../../src/core/program.ts';
+import type { Decision } from '../../src/core/output.ts';
+import type { Program, SendStep } from '../../src/core/program.ts';
 import { isEmpty } from '../../src/core/step.ts';
 import { decodeUserState, encodeUserState } from '../../src/processor/user-state-codec.ts';
 import { described, explained, timelines, topologies, versionAt, type Entry } from './at-random.ts';
-import { DAY, MINUTE, START, UserLog } from './support.ts';
+import { DAY, MINUTE, START, UserLog, WIDE_LIMITS } from './support.ts';
 
 /** A user's log under a topology that is edited. */
 class Played {
@@ -59,6 +60,57 @@ class Played {
   }
 }
 
+/** What an event, or a timer, has made, and what is known of the log by then. */
+interface Made {
+  readonly made: readonly Decision[];
+  /** One event, or all timers of one due time. */
+  readonly moment: string;
+  readonly activeUntilMs: number;
+  readonly goals: readonly { readonly atMs: number; readonly offset: number }[];
+  /** By event id. */
+  readonly happenedAt: ReadonlyMap<string, number>;
+  readonly program: Program;
+  readonly log: UserLog;
+  readonly stepOf: (journey: string, step: string) => SendStep | undefined;
+}
+
+/** Under the first version alone. */
+function* playedBySteps([program]: readonly Program[], timeline: readonly Entry[]): Generator<Made> {
+  const log = new UserLog(program!);
+  const goals: { atMs: number; offset: number }[] = [];
+  const happenedAt = new Map<string, number>();
+  let activeUntilMs = 0;
+  let said = 0;
+  const stepOf = (name: string, step: string): SendStep | undefined =>
+    program!.journeys.find((one) => one.name === name)?.steps.find((one): one is SendStep => one.kind === 'send' && one.name === step);
+  const made = (moment: string): Made => {
+    const decisions = log.decisions.slice(said);
+    said = log.decisions.length;
+    return { made: decisions, moment, activeUntilMs, goals, happenedAt, program: program!, log, stepOf };
+  };
+  for (const [i, entry] of timeline.entries()) {
+    if (entry.kind === 'edit') continue;
+    if (entry.kind === 'event') {
+      const event = log.build(entry.type, entry.appendedAt, entry.parts);
+      const atMs = Math.min(event.occurredAtMs, event.appendedAtMs);
+      const isNew = !happenedAt.has(event.eventId);
+      const isHistory = event.imported || event.appendedAtMs - atMs > program!.maxEventAgeMs;
+      if (isNew) happenedAt.set(event.eventId, atMs);
+      if (isNew && entry.type === 'x') goals.push({ atMs, offset: event.offset });
+      if (isNew && !isHistory && program!.eventTypes.get(entry.type)?.activity === true)
+        activeUntilMs = event.appendedAtMs + program!.activeMs;
+      log.process(event);
+      yield made(`event ${i}`);
+      continue;
+    }
+    log.nowMs = Math.max(log.nowMs, START + entry.appendedAt);
+    for (let next = log.nextTimer(); next !== null && next.dueMs <= log.nowMs; next = log.nextTimer()) {
+      log.fire(next);
+      yield made(`tick ${i}, due ${next.dueMs}`);
+    }
+  }
+}
+
 /** `FUZZ_RUNS=5000` looks further. */
 const RUNS = Number(process.env['FUZZ_RUNS'] ?? 200);
 
@@ -97,59 +149,78 @@ describe('journeys at random', () => {
     });
   });
 
-  it('send nothing to who is in the app where they are not to, nor more than a cap allows, nor two of a priority at a moment', () => {
+  it('send nothing to who is in the app where they are not to, and hold it no longer than they may', () => {
     hold((versions, timeline) => {
-      const played = new Played(versions);
-      const { log } = played;
-      const [program] = versions as [Program];
-      let activeMs = -Infinity;
-      const ids = new Set<string>();
-      let moment = '';
-      const sentIn = new Map<string, Set<string>>();
-      let sent = 0;
-      const check = (): void => {
-        for (const command of log.commands.slice(sent)) {
-          const journey = program.journeys.find(({ name }) => name === command.journey)!;
-          const step = journey.steps.find(({ name }) => name === command.step)!;
-          if (step.kind !== 'send') throw new Error();
-          const where = `${command.journey}/${command.step} at ${(command.decidedAtMs - START) / MINUTE}`;
-          if (step.whileActive !== null && activeMs > command.decidedAtMs)
-            expect([step.whileActive.kind, command.channel], where).toEqual(['instead', 'log']);
-          expect(journey.shadow, where).toBe(false);
-          if (journey.priority !== null && step.class === 'marketing') {
-            const others = sentIn.get(moment) ?? new Set<string>();
-            sentIn.set(moment, others.add(`${command.journey}/${command.occurrence}`));
-            expect([...others], where).toHaveLength(1);
+      for (const { made, activeUntilMs, stepOf } of playedBySteps(versions, timeline)) {
+        for (const { journey, step, outcome, reason, decidedAtMs, dueAtMs, channel } of made) {
+          const { whileActive } = stepOf(journey, step) ?? { whileActive: null };
+          if (whileActive === null) continue;
+          if (outcome === 'sent' && activeUntilMs > decidedAtMs)
+            expect([whileActive.kind, channel], `${journey}/${step}`).toEqual(['instead', 'log']);
+          if (reason === 'active') expect(activeUntilMs, `${journey}/${step}`).toBeGreaterThan(decidedAtMs);
+          if (reason === 'active' && whileActive.kind === 'hold')
+            expect(decidedAtMs - dueAtMs, `${journey}/${step}`).toBeGreaterThanOrEqual(whileActive.atMostMs);
+        }
+      }
+    }, 1);
+  });
+
+  it('let one message of a priority through at a moment, and no other stands back but for one that it may stand back for', () => {
+    hold((versions, timeline) => {
+      const sentAt = new Map<string, string>();
+      for (const { made, moment, program, stepOf } of playedBySteps(versions, timeline)) {
+        for (const { journey: name, step, outcome, reason, occurrence, checks } of made) {
+          const { priority, shadow } = program.journeys.find((one) => one.name === name)!;
+          const competes = priority !== null && !shadow && stepOf(name, step)?.class === 'marketing';
+          if (reason === 'priority') {
+            expect(competes, `${name}/${step}`).toBe(true);
+            // What a message starts by an update comes behind it.
+            const won = Number(/priority (\d+)$/.exec(checks.at(-1)!.detail)![1]);
+            if (!program.journeys.some(({ steps }) => steps.some(({ kind }) => kind === 'update')))
+              expect(won).toBeGreaterThanOrEqual(priority!);
           }
+          if (!competes || outcome !== 'sent') continue;
+          expect(sentAt.get(moment) ?? `${name}/${occurrence}`, moment).toBe(`${name}/${occurrence}`);
+          sentAt.set(moment, `${name}/${occurrence}`);
+        }
+      }
+    }, 1);
+  });
+
+  it('send nothing that a goal, a cap or the session speaks against, and nothing twice', () => {
+    hold((versions, timeline) => {
+      const sent: Decision[] = [];
+      const entered = new Map<string, string>();
+      for (const { made, goals, program, stepOf, log, happenedAt } of playedBySteps(versions, timeline)) {
+        for (const decision of made) {
+          const { journey: name, step, key, occurrence, outcome, decidedAtMs, trigger } = decision;
+          if (outcome !== 'sent') continue;
+          const journey = program.journeys.find((one) => one.name === name)!;
+          const where = `${name}/${step} at ${(decidedAtMs - START) / MINUTE}`;
+          expect(
+            sent.map(({ commandId }) => commandId),
+            where,
+          ).not.toContain(decision.commandId);
+          sent.push(decision);
+          const fromMs = happenedAt.get(trigger.eventId);
+          if (journey.cancelOn.length > 0 && journey.pattern.kind !== 'session_ended' && fromMs !== undefined)
+            expect(
+              goals.filter((goal) => goal.offset !== trigger.offset && goal.atMs >= fromMs),
+              where,
+            ).toEqual([]);
+          if (program.limits !== WIDE_LIMITS) continue;
+          const isCounted = (one: Decision): boolean =>
+            stepOf(one.journey, one.step)?.class === 'marketing' && one.decidedAtMs > decidedAtMs - DAY;
           const [cap] = program.caps;
-          const counted = log.commands.filter(
-            ({ class: name, decidedAtMs }) => name === 'marketing' && decidedAtMs > command.decidedAtMs - DAY,
-          );
-          if (cap !== undefined && command.class === 'marketing' && program.limits.ledger > 100)
-            expect(counted.length, where).toBeLessThanOrEqual(cap.max);
+          if (cap !== undefined && isCounted(decision)) expect(sent.filter(isCounted).length, where).toBeLessThanOrEqual(cap.max);
+          if (journey.reentry.kind !== 'session' || log.state.session === null) continue;
+          const session = `${name}/${key} in ${log.state.lifetime.sessions}`;
+          const isFirst = sent.filter((one) => one.journey === name && one.occurrence === occurrence).length === 1;
+          if (!isFirst) continue;
+          expect(entered.get(session) ?? occurrence, where).toBe(occurrence);
+          entered.set(session, occurrence);
         }
-        sent = log.commands.length;
-      };
-      timeline.forEach((entry, i) => {
-        if (entry.kind === 'event' && !ids.has(entry.parts.id!)) {
-          ids.add(entry.parts.id!);
-          const isOld = entry.parts.imported === true || entry.appendedAt - entry.parts.at! > DAY;
-          if (!isOld && program.eventTypes.get(entry.type)?.activity === true) activeMs = START + entry.appendedAt + program.activeMs;
-        }
-        if (entry.kind === 'edit') return;
-        if (entry.kind === 'event') {
-          moment = `event ${i}`;
-          played.play(entry);
-          check();
-          return;
-        }
-        log.nowMs = Math.max(log.nowMs, START + entry.appendedAt);
-        for (let next = log.nextTimer(); next !== null && next.dueMs <= log.nowMs; next = log.nextTimer()) {
-          moment = `tick ${i} ${next.dueMs}`;
-          log.fire(next);
-          check();
-        }
-      });
+      }
     }, 1);
   });
 

@@ -115,8 +115,11 @@ function answered(turn: Turn, event: Event, atMs: number): [Event, number] {
 
 const UNKNOWN = { journey: null, step: null, key: null, occurrence: null };
 
-/** Fires one timer. One that the state no longer has (its match was negated in the same tick) changes nothing. */
-export function onTimer(state: UserState, timer: Timer, nowMs: number, program: Program): Step {
+/**
+ * Fires one timer. One that the state no longer has (its match was negated in the same tick) changes nothing.
+ * @param isAlone not with what else is due at that millisecond: where that fails, for another's sake
+ */
+export function onTimer(state: UserState, timer: Timer, nowMs: number, program: Program, isAlone = false): Step {
   switch (timer.id) {
     case SESSION_TIMER: {
       if (state.session?.closeTimerMs !== timer.dueMs) return { state, effects: NO_EFFECTS };
@@ -135,7 +138,7 @@ export function onTimer(state: UserState, timer: Timer, nowMs: number, program: 
       if (!state.matches.some(isFired)) return { state, effects: NO_EFFECTS };
       const turn = turnOf(state, nowMs, program);
       mature(turn, isFired);
-      if (turn.candidates !== null) rest(turn, timer.dueMs);
+      if (!isAlone && turn.candidates !== null) rest(turn, timer.dueMs);
       return finished(turn);
     }
   }

@@ -83,7 +83,7 @@ export class Turns {
   fire(record: LogRecord, user: User, timer: Timer, nowMs: number): void {
     const program = this.#program;
     const growthBytes = this.#rowGrowth(user.rowBytes, 0, null, dueWith(user.state, timer, program));
-    this.#overlay.timer(record, user, timer, growthBytes, () => onTimer(user.state, timer, nowMs, program));
+    this.#overlay.timer(record, user, timer, growthBytes, (isAlone) => onTimer(user.state, timer, nowMs, program, isAlone));
   }
 
   /** One record always fits: its output is bounded by the program. @throws SegmentTooLargeError */

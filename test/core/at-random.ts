@@ -217,6 +217,8 @@ export function timelines({ length = 30 } = {}): fc.Arbitrary<readonly Entry[]> 
     late: fc.constantFrom(0, 0, 0, 0, 0, 1, 2, 5, 40, 23 * 60, 25 * 60, -60),
     imported: fc.integer({ min: 0, max: 15 }),
     again: fc.integer({ min: 0, max: 20 }),
+    /** How long before it stood elsewhere: it was ingested. */
+    ingested: fc.constantFrom(0, 0, 0, 0, 0, 1, 3, 30),
   });
   return fc.array(entry, { minLength: 1, maxLength: length, size: 'max' }).map((entries) => {
     let appendedAt = 0;
@@ -228,6 +230,7 @@ export function timelines({ length = 30 } = {}): fc.Arbitrary<readonly Entry[]> 
         id: `e${e.again === 0 ? i - 1 : i}`,
         at: appendedAt - e.late * MINUTE,
         imported: e.imported === 0,
+        appendedAt: appendedAt - e.ingested * MINUTE,
         properties: e.said.properties,
       };
       return { kind: 'event', type: e.said.type, appendedAt, parts };

@@ -113,7 +113,10 @@ export class Turns {
 /** How many runs may go on with a timer: where one comes to a message of a priority, all that is due at that millisecond does, also by the session's end. */
 export function dueWith({ matches, session }: UserState, { dueMs }: Timer, { journeys }: Program): number {
   const ended = session?.closeTimerMs === dueMs ? journeys.length : 0;
-  return matches.reduce((count, match) => count + Number(match.dueMs === dueMs), 0) + ended;
+  return Math.max(
+    1,
+    matches.reduce((count, match) => count + Number(match.dueMs === dueMs), ended),
+  );
 }
 
 /** The change of an item names it in the property that events.yaml says: for the core it is an event like any other. */

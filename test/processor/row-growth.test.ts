@@ -7,6 +7,7 @@ import { onTimer } from '../../src/core/step.ts';
 import { rowGrowthOf } from '../../src/processor/row-growth.ts';
 import { dueWith } from '../../src/processor/turns.ts';
 import { encodeUserState } from '../../src/processor/user-state-codec.ts';
+import { timelines as atRandom, topologies } from '../core/at-random.ts';
 import { everything, timelines, type Entry } from '../core/everything.ts';
 import { DAY, HOUR, UserLog, journeyOf, programOf, sendOf } from '../core/support.ts';
 
@@ -100,6 +101,18 @@ describe('what a step may add to a row', () => {
     fc.assert(
       fc.property(timelines(), (timeline) => {
         expectBound(everything, timeline);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it('is not with journeys at random', () => {
+    fc.assert(
+      fc.property(topologies({ most: 1 }), atRandom(), ([program], timeline) => {
+        expectBound(
+          program!,
+          timeline.filter((entry) => entry.kind !== 'edit'),
+        );
       }),
       { numRuns: 300 },
     );

@@ -11,21 +11,31 @@ export function entryKeyOf(journey: Journey, key: string): string {
  * Until when a mark bars its journey. A mark is a time, and that of a journey which is entered once in a session is the session's number: what a mark says where an edit has changed
  * the rule errs on the side of entering, but for `once`.
  */
-export function markEndMs({ state, program }: Turn, { reentry }: Journey, mark: number): number {
+export function markEndMs(turn: Turn, { reentry }: Journey, mark: number): number {
   switch (reentry.kind) {
-    case 'session': {
-      const { sessions, lastActivityAppendedAtMs } = state.lifetime;
-      if (mark !== sessions) return 0;
-      // What came of a session may be decided behind its end, for as long as its events may still arrive.
-      return state.session === null ? (lastActivityAppendedAtMs ?? 0) + program.maxEventAgeMs : Number.POSITIVE_INFINITY;
-    }
+    case 'session':
+      return sessionMarkEndMs(turn, mark);
     case 'every':
       return mark + reentry.intervalMs;
-    // `always`: where an edit brings the rule back, the mark says what it said.
     case 'once':
-    case 'always':
       return Number.POSITIVE_INFINITY;
+    case 'always':
+      return lastMarkEndMs(turn, mark);
   }
+}
+
+/**
+ * Of a journey that is gone, or asks no more: where an edit brings the rule back, a time says what it said. The number of a session, which no time is as small as, ends with that.
+ */
+export function lastMarkEndMs(turn: Turn, mark: number): number {
+  return mark <= turn.state.lifetime.sessions ? sessionMarkEndMs(turn, mark) : Number.POSITIVE_INFINITY;
+}
+
+function sessionMarkEndMs({ state, program }: Turn, mark: number): number {
+  const { sessions, lastActivityAppendedAtMs } = state.lifetime;
+  if (mark !== sessions) return 0;
+  // What came of a session may be decided behind its end, for as long as its events may still arrive.
+  return state.session === null ? (lastActivityAppendedAtMs ?? 0) + program.maxEventAgeMs : Number.POSITIVE_INFINITY;
 }
 
 /** What keeps the journey from being entered again; null = nothing. */

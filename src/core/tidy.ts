@@ -1,7 +1,7 @@
 import type { Turn } from './draft.ts';
 import { isForgotten } from './ledger.ts';
 import { latestMoment, momentsSince, type Moments } from './moments.ts';
-import { markEndMs } from './reentry.ts';
+import { lastMarkEndMs, markEndMs } from './reentry.ts';
 import type { UserState } from './state.ts';
 import { floorOf } from './trackers.ts';
 
@@ -73,7 +73,7 @@ function expires(turn: Turn): boolean {
 /** When a re-entry mark no longer says anything; a `once` mark always does, also that of a journey that is gone. */
 function entryEndMs(turn: Turn, name: string, mark: number): number {
   const journey = turn.program.journeys.find(({ name: own }) => name === own || name.startsWith(`${own}/`));
-  return journey === undefined ? Number.POSITIVE_INFINITY : markEndMs(turn, journey, mark);
+  return journey === undefined ? lastMarkEndMs(turn, mark) : markEndMs(turn, journey, mark);
 }
 
 function tidyTrackers(turn: Turn, ends: number[]): void {

@@ -1,5 +1,5 @@
 import type { Journey, Program, Tally, Tracker } from '../core/program.ts';
-import { indexProgram, usedIdOf } from '../core/program-index.ts';
+import { indexProgram, toldIdOf, usedIdOf } from '../core/program-index.ts';
 import { standsForMs } from '../core/wait-step.ts';
 import type { LedgerEntry, Match, SessionWindow, Trigger, UserState } from '../core/state.ts';
 import { emptyState } from '../core/step.ts';
@@ -78,7 +78,9 @@ function trackersOf(program: Program): readonly Tracker[] {
 function trackerCost(program: Program, tracker: Tracker): Cost {
   const types = [...new Set(tracker.matches.map(({ type }) => (type === '*' ? 'any activity' : type)))];
   const askedBy = program.journeys.filter((journey) => usesOf(journey).includes(tracker.id)).map(({ name }) => name);
-  const what = types.length === 0 ? 'what has been used up' : `moments of ${types.join(', ')}${tracker.key === null ? '' : ', by key'}`;
+  const isTold = program.journeys.some(({ pattern }) => pattern.kind === 'item' && toldIdOf(pattern.on.type) === tracker.id);
+  const own = isTold ? 'items of whose changes to tell' : 'what has been used up';
+  const what = types.length === 0 ? own : `moments of ${types.join(', ')}${tracker.key === null ? '' : ', by key'}`;
   const keys = tracker.key === null ? 1 : program.limits.keysPerTracker;
   const moments = (n: number): number[] => Array.from({ length: n }, (_, i) => [AT_MS + i * STEP_MS, 1_000_000 + i * 1_000]).flat();
   const lists = (n: number): UserState['trackers'] => {
@@ -93,9 +95,11 @@ function usesOf(journey: Journey): readonly string[] {
   const ofPattern =
     pattern.kind === 'sequence'
       ? [...pattern.links.flatMap(({ trackerId, withoutId }) => [trackerId, withoutId]), pattern.withoutId]
-      : pattern.kind === 'count' || pattern.kind === 'item'
+      : pattern.kind === 'count'
         ? [pattern.trackerId, pattern.withoutId]
-        : [];
+        : pattern.kind === 'item'
+          ? [pattern.trackerId, pattern.withoutId, toldIdOf(pattern.on.type)]
+          : [];
   const untils = steps.flatMap((step) => (step.kind === 'wait' ? step.until.map(({ trackerId }) => trackerId) : []));
   const ids = [...ofPattern, ...cancelOn.map(({ trackerId }) => trackerId), ...untils, usedIdOf(journey)];
   return ids.filter((id) => id !== null);

@@ -19,7 +19,10 @@ export function followZone(turn: Turn, before: Pick<UserState, 'devices' | 'prof
     const { pattern } = journey;
     if (match.wait !== null) {
       const atMinutes = waitStepOf(match, journey)?.atMinutes ?? null;
-      return atMinutes === null ? null : instantOf(zone, dayOf(left, match.dueMs), atMinutes);
+      if (atMinutes === null) return null;
+      const day = dayOf(left, match.dueMs);
+      // One that has kept its time is at none of this zone, and its day may be another.
+      return instantOf(left, day, atMinutes) === match.dueMs ? instantOf(zone, day, atMinutes) : null;
     }
     if (pattern.kind === 'date') return dateIn(turn, zone, pattern, match);
     return pattern.kind === 'streak' && pattern.breaksAtMinutes !== null

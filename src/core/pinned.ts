@@ -29,9 +29,11 @@ export function withEarlier(program: Program, earlier: readonly Program[]): Prog
   const latest = sources.toReversed();
   const eventTypes = new Map<string, EventType>(program.eventTypes);
   const trackers = uniteTrackers([...program.trackers, ...latest.flatMap((one) => one.trackers)]);
+  const before = new Map(sources.flatMap((one) => [...one.eventTypes]));
   // A type that the catalogue has no more is nobody's activity, and still wakes whoever waits for it.
   for (const { matches } of trackers)
-    for (const { type } of matches) if (type !== '*' && !eventTypes.has(type)) eventTypes.set(type, { type, activity: false });
+    for (const { type } of matches)
+      if (type !== '*' && !eventTypes.has(type)) eventTypes.set(type, { ...before.get(type), type, activity: false });
   return {
     ...program,
     eventTypes,

@@ -1,4 +1,15 @@
-import type { Condition, ItemPattern, Journey, Program, RetiredJourney, SequencePattern, SessionSum, Tally, Tracker } from './program.ts';
+import type {
+  Condition,
+  ItemPattern,
+  Journey,
+  KeyOf,
+  Program,
+  RetiredJourney,
+  SequencePattern,
+  SessionSum,
+  Tally,
+  Tracker,
+} from './program.ts';
 import { standsForMs } from './wait-step.ts';
 
 /**
@@ -47,7 +58,7 @@ export interface TrackerIndex {
   readonly tracker: Tracker;
   /** Journeys whose absence this tracker negates. */
   readonly absences: ReadonlySet<string>;
-  /** Journeys that it cancels. */
+  /** Journeys that it cancels, those that are gone and have people in flight included. */
   readonly cancels: ReadonlyMap<string, { readonly label: string; readonly goal: boolean }>;
   /** Types of items' changes that it makes somebody interested in, or no longer. */
   readonly changes: readonly string[];
@@ -90,6 +101,7 @@ export function indexProgram(program: Program): ProgramIndex {
 
 function build(program: Program): ProgramIndex {
   const retired = (program.retired ?? []).map(({ journey }) => journey);
+  const names = new Set(program.journeys.map(({ name }) => name));
   const trackers = new Map<string, TrackerIndex>();
   for (const tracker of program.trackers) {
     const absences = new Set<string>();
@@ -101,15 +113,19 @@ function build(program: Program): ProgramIndex {
       if (pattern.kind === 'item' && (pattern.trackerId === tracker.id || pattern.withoutId === tracker.id)) changes.add(pattern.on.type);
       for (const cancel of journey.cancelOn) if (cancel.trackerId === tracker.id) cancels.set(journey.name, cancel);
     }
-    const cancelling = retired.filter(({ cancelOn }) => cancelOn.some(({ trackerId }) => trackerId === tracker.id));
-    const holds = new Set([...cancels.keys(), ...cancelling.map(({ name }) => name)]);
+    const holds = new Set(cancels.keys());
+    for (const { name, cancelOn } of retired)
+      for (const cancel of cancelOn)
+        if (cancel.trackerId === tracker.id) {
+          holds.add(name);
+          // What was sent does not say by which version: of a journey that is there, the one in force speaks.
+          if (!names.has(name)) cancels.set(name, cancel);
+        }
     trackers.set(tracker.id, { tracker, absences, cancels, changes: [...changes], holds });
   }
 
-  for (const journey of program.journeys) {
-    const tracker = usedBy(journey, trackers);
-    if (tracker !== null) trackers.set(tracker.id, { tracker, absences: NOTHING, cancels: new Map(), changes: [], holds: NOTHING });
-  }
+  const own = [...program.journeys.flatMap((journey) => usedBy(journey, trackers) ?? []), ...toldBy(program)];
+  for (const tracker of own) trackers.set(tracker.id, { tracker, absences: NOTHING, cancels: new Map(), changes: [], holds: NOTHING });
   // Those that wait for their deadline are looked at then.
   const completable = program.journeys.filter(isSequence).filter(({ pattern }) => pattern.links.length > 0 && pattern.withoutId === null);
 
@@ -210,3 +226,18 @@ function usedBy(journey: Journey, trackers: ReadonlyMap<string, TrackerIndex>): 
   const keepMs = Math.max(...made.map((id) => trackers.get(id)?.tracker.keepMs ?? 0));
   return { id: usedIdOf(journey), matches: [], key, keepMs, cap: 1, restrains: false };
 }
+
+/** Of the changes of one type: until when the user was said to be interested in which item. */
+export function toldIdOf(change: string): string {
+  return `told/${change}`;
+}
+
+function toldBy({ journeys, maxEventAgeMs }: Program): readonly Tracker[] {
+  const changes = new Set(journeys.flatMap(({ pattern }) => (pattern.kind === 'item' ? [pattern.on.type] : [])));
+  return [...changes].map((change) => ({
+    ...{ id: toldIdOf(change), matches: [], key: OF_ITEMS, keepMs: maxEventAgeMs, cap: 1, restrains: false },
+  }));
+}
+
+/** No event has a moment there. */
+const OF_ITEMS: KeyOf = () => null;

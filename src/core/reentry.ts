@@ -8,22 +8,45 @@ export function entryKeyOf(journey: Journey, key: string): string {
 }
 
 /**
- * What keeps the journey from being entered again; null = nothing. A mark is a time, and that of a journey which is entered once in a session is the session's number: what a mark says
- * where an edit has changed the rule errs on the side of entering, but for `once`.
+ * Until when a mark bars its journey. A mark is a time, and that of a journey which is entered once in a session is the session's number: what a mark says where an edit has changed
+ * the rule errs on the side of entering, but for `once`.
  */
-export function barredBy({ state, nowMs }: Turn, journey: Journey, key: string): string | null {
-  const { reentry } = journey;
-  if (reentry.kind === 'always') return null;
-  const mark = own(state.entries, entryKeyOf(journey, key));
-  if (mark === undefined) return null;
+export function markEndMs(turn: Turn, { reentry }: Journey, mark: number): number {
   switch (reentry.kind) {
     case 'session':
-      return mark === state.lifetime.sessions ? 'entered in this session, allowed once in each' : null;
+      return sessionMarkEndMs(turn, mark);
     case 'every':
-      return nowMs - mark >= reentry.intervalMs ? null : `entered ${nowMs - mark} ms ago, allowed every ${reentry.intervalMs} ms`;
+      return mark + reentry.intervalMs;
     case 'once':
-      return `entered ${nowMs - mark} ms ago, allowed once`;
+      return Number.POSITIVE_INFINITY;
+    case 'always':
+      return lastMarkEndMs(turn, mark);
   }
+}
+
+/**
+ * Of a journey that is gone, or asks no more: where an edit brings the rule back, a time says what it said. The number of a session, which no time is as small as, ends with that.
+ */
+export function lastMarkEndMs(turn: Turn, mark: number): number {
+  return mark <= turn.state.lifetime.sessions ? sessionMarkEndMs(turn, mark) : Number.POSITIVE_INFINITY;
+}
+
+function sessionMarkEndMs({ state, program }: Turn, mark: number): number {
+  const { sessions, lastActivityAppendedAtMs } = state.lifetime;
+  if (mark !== sessions) return 0;
+  // What came of a session may be decided behind its end, for as long as its events may still arrive.
+  return state.session === null ? (lastActivityAppendedAtMs ?? 0) + program.maxEventAgeMs : Number.POSITIVE_INFINITY;
+}
+
+/** What keeps the journey from being entered again; null = nothing. */
+export function barredBy(turn: Turn, journey: Journey, key: string): string | null {
+  const { reentry } = journey;
+  if (reentry.kind === 'always') return null;
+  const mark = own(turn.state.entries, entryKeyOf(journey, key));
+  if (mark === undefined || markEndMs(turn, journey, mark) <= turn.nowMs) return null;
+  if (reentry.kind === 'session') return 'entered in this session, allowed once in each';
+  const allowed = reentry.kind === 'once' ? 'once' : `every ${reentry.intervalMs} ms`;
+  return `entered ${turn.nowMs - mark} ms ago, allowed ${allowed}`;
 }
 
 /** Marks that the journey was entered, where its re-entry rule asks for it. Marks per key are bounded like the keys of a tracker: the oldest goes. */

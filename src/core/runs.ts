@@ -55,15 +55,17 @@ export function removed(turn: Turn, run: Match): void {
 
 /** An event that may end a wait, after its moment is remembered. */
 export function awaited(turn: Turn, event: Event, { journey, trackerId }: WaitUse): void {
-  for (const run of turn.state.matches) {
-    if (run.journey !== journey.name || run.wait === null || !turn.state.matches.includes(run)) continue;
-    if (!goesBy(turn, run, journey)) continue;
+  for (const { journey: name, occurrence, wait } of turn.state.matches) {
+    if (name !== journey.name || wait === null) continue;
+    // As it is by then: what another run sets may have moved it.
+    const run = turn.state.matches.find((other) => other.wait !== null && other.journey === name && other.occurrence === occurrence);
+    if (run === undefined || !goesBy(turn, run, journey)) continue;
     const step = waitStepOf(run, journey);
     if (step?.until.some((until) => until.trackerId === trackerId) !== true) continue;
     const end = endOf(turn, run, step);
     if (end === undefined) continue;
     turn.state.matches = turn.state.matches.filter((other) => other !== run);
-    goOn(turn, { run, journey, event, doneMs: turn.nowMs, since: end.moment, entered: run.wait.entered }, end.next);
+    goOn(turn, { run, journey, event, doneMs: turn.nowMs, since: end.moment, entered: run.wait!.entered }, end.next);
   }
 }
 
@@ -85,12 +87,12 @@ function startOf(atMs: number): Moment {
   return { atMs, offset: -1 };
 }
 
-/** The messages that this moment has brought to the user and that stand back for each other (`arbitration.ts`): in their order, and then on with their runs. */
+/** The messages that this moment has brought to the user and that stand back for each other (`arbitration.ts`): the first of them, and on with its run, whose next message may come before the others. */
 export function arbitrate(turn: Turn): void {
   while (turn.candidates !== null) {
-    const candidates = inOrder(turn, turn.candidates);
-    turn.candidates = null;
-    for (const { going, at } of candidates) goOn(turn, going, at, true);
+    const [first, ...others] = inOrder(turn, turn.candidates);
+    turn.candidates = others.length === 0 ? null : others;
+    goOn(turn, first!.going, first!.at, true);
   }
 }
 

@@ -7,7 +7,6 @@ import { applyReserved } from './facts.ts';
 import { followZone } from './follow-zone.ts';
 import { triggerOf } from './matches.ts';
 import { endSilences, matured, triggered } from './patterns.ts';
-import { journeyOf } from './pinned.ts';
 import { indexProgram, SESSION_STARTED } from './program-index.ts';
 import type { Program } from './program.ts';
 import { completed } from './sequence-matches.ts';
@@ -81,9 +80,12 @@ export function onEvent(state: UserState, event: Event, nowMs: number, program: 
       // The session before the lifetime: it asks for the last activity before this one.
       const { sessions } = turn.state.lifetime;
       if (!history) session = recordActivity(turn, event, type, atMs);
-      if (turn.state.lifetime.sessions > sessions)
+      if (turn.state.lifetime.sessions > sessions) {
+        // Who has begun a session is in the app, also for what that starts.
+        turn.state.lifetime = { ...turn.state.lifetime, lastActivityAppendedAtMs: lastSignOfLife(turn.state.lifetime, event) };
         for (const use of turn.index.types.get(SESSION_STARTED)!.triggers)
           triggered(turn, { ...event, type: SESSION_STARTED, properties: {} }, use, atMs, session, []);
+      }
       turn.state.lifetime = withActivity(turn.state.lifetime, event, atMs, history);
     }
     if (type.tallies.length > 0) count(turn, event, type.tallies, atMs);
@@ -113,8 +115,11 @@ function answered(turn: Turn, event: Event, atMs: number): [Event, number] {
 
 const UNKNOWN = { journey: null, step: null, key: null, occurrence: null };
 
-/** Fires one timer. One that the state no longer has (its match was negated in the same tick) changes nothing. */
-export function onTimer(state: UserState, timer: Timer, nowMs: number, program: Program): Step {
+/**
+ * Fires one timer. One that the state no longer has (its match was negated in the same tick) changes nothing.
+ * @param isAlone not with what else is due at that millisecond: where that fails, for another's sake
+ */
+export function onTimer(state: UserState, timer: Timer, nowMs: number, program: Program, isAlone = false): Step {
   switch (timer.id) {
     case SESSION_TIMER: {
       if (state.session?.closeTimerMs !== timer.dueMs) return { state, effects: NO_EFFECTS };
@@ -129,11 +134,11 @@ export function onTimer(state: UserState, timer: Timer, nowMs: number, program: 
       return finished(turn);
     }
     default: {
-      const due = state.matches.filter((match) => match.dueMs === timer.dueMs && matchTimerId(match) === timer.id);
-      if (due.length === 0) return { state, effects: NO_EFFECTS };
+      const isFired = (match: Match): boolean => match.dueMs === timer.dueMs && matchTimerId(match) === timer.id;
+      if (!state.matches.some(isFired)) return { state, effects: NO_EFFECTS };
       const turn = turnOf(state, nowMs, program);
-      for (const match of due) matured(turn, match);
-      if (due.some(hasPriority(turn))) rest(turn, timer.dueMs);
+      mature(turn, isFired);
+      if (!isAlone && turn.candidates !== null) rest(turn, timer.dueMs);
       return finished(turn);
     }
   }
@@ -163,15 +168,15 @@ export function onTopology(state: UserState, names: readonly string[], activatio
   return turn.state.matches === state.matches ? { state, effects: NO_EFFECTS } : finished(turn);
 }
 
-function hasPriority({ index, program }: Turn): (match: Match) => boolean {
-  return (match) => (journeyOf(index, program.version, match)?.priority ?? null) !== null;
+/** One after the other, as they are by then: what a run sets may move others. */
+function mature(turn: Turn, isDue: (match: Match) => boolean): void {
+  for (let match = turn.state.matches.find(isDue); match !== undefined; match = turn.state.matches.find(isDue)) matured(turn, match);
 }
 
-/** Whatever else of journeys with a priority is due to the user at that millisecond, also by the end of a session: their messages stand back for each other. */
+/** A message stands back for others: so for all that is due to the user at that millisecond, also by the end of a session, or by what a run sets. */
 function rest(turn: Turn, dueMs: number): void {
   if (turn.state.session?.closeTimerMs === dueMs) onSessionTimer(turn);
-  for (const match of turn.state.matches)
-    if (match.dueMs === dueMs && hasPriority(turn)(match) && turn.state.matches.includes(match)) matured(turn, match);
+  mature(turn, (match) => match.dueMs === dueMs);
 }
 
 function turnOf(state: UserState, nowMs: number, program: Program): Turn {
@@ -191,6 +196,10 @@ function withActivity(lifetime: Lifetime, event: Event, atMs: number, history: b
     firstSeenAtMs: Math.min(firstSeenAtMs ?? atMs, atMs),
     lastActivityAtMs: Math.max(lastActivityAtMs ?? atMs, atMs),
     // An import is no sign of life.
-    lastActivityAppendedAtMs: history ? lastActivityAppendedAtMs : Math.max(lastActivityAppendedAtMs ?? 0, event.appendedAtMs),
+    lastActivityAppendedAtMs: history ? lastActivityAppendedAtMs : lastSignOfLife(lifetime, event),
   };
+}
+
+function lastSignOfLife({ lastActivityAppendedAtMs }: Lifetime, { appendedAtMs }: Event): number {
+  return Math.max(lastActivityAppendedAtMs ?? 0, appendedAtMs);
 }

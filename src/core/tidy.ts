@@ -1,6 +1,7 @@
 import type { Turn } from './draft.ts';
 import { isForgotten } from './ledger.ts';
 import { latestMoment, momentsSince, type Moments } from './moments.ts';
+import { lastMarkEndMs, markEndMs } from './reentry.ts';
 import type { UserState } from './state.ts';
 import { floorOf } from './trackers.ts';
 
@@ -71,16 +72,8 @@ function expires(turn: Turn): boolean {
 
 /** When a re-entry mark no longer says anything; a `once` mark always does, also that of a journey that is gone. */
 function entryEndMs(turn: Turn, name: string, mark: number): number {
-  for (const { name: own, reentry } of turn.program.journeys) {
-    if (name !== own && !name.startsWith(`${own}/`)) continue;
-    if (reentry.kind === 'every') return mark + reentry.intervalMs;
-    // While the session is open it has no end of its own: look again later.
-    if (reentry.kind === 'session')
-      return mark === turn.state.lifetime.sessions && turn.state.session !== null
-        ? turn.nowMs + Math.max(turn.program.maxEventAgeMs, 1)
-        : 0;
-  }
-  return Number.POSITIVE_INFINITY;
+  const journey = turn.program.journeys.find(({ name: own }) => name === own || name.startsWith(`${own}/`));
+  return journey === undefined ? lastMarkEndMs(turn, mark) : markEndMs(turn, journey, mark);
 }
 
 function tidyTrackers(turn: Turn, ends: number[]): void {

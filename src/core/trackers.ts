@@ -85,7 +85,7 @@ export function remember(turn: Turn, use: TrackerIndex, key: string, moment: Mom
 }
 
 /** At the limit, keys whose moments are all forgotten go first, then the one whose last moment is the oldest. */
-function makeRoom(lists: Readonly<Record<string, Moments>>, floorMs: number, limit: number): typeof lists {
+export function makeRoom(lists: Readonly<Record<string, Moments>>, floorMs: number, limit: number): typeof lists {
   const entries = Object.entries(lists);
   if (entries.length < limit) return lists;
   const living = entries.filter(([, moments]) => latestMoment(moments).atMs >= floorMs);

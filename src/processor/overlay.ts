@@ -123,15 +123,19 @@ export class Overlay {
     if (refusal !== null) this.refuse(record, refusal);
   }
 
-  /** A step caused by a timer. One that fails is disarmed with its dead letter, or it would fail at every tick. */
-  timer(record: LogRecord, user: User, timer: Timer, growthBytes: number, run: () => Step): void {
-    const fire = (): Step => {
-      const step = run();
+  /**
+   * A step caused by a timer. One that fails is disarmed with its dead letter, or it would fail at every tick. Not one that fails only with others that are due with it: it then fires alone,
+   * and each of them in its turn.
+   */
+  timer(record: LogRecord, user: User, timer: Timer, growthBytes: number, run: (isAlone: boolean) => Step): void {
+    const fire = (isAlone: boolean) => (): Step => {
+      const step = run(isAlone);
       if (timersOf(step.state).some(({ dueMs, id }) => dueMs === timer.dueMs && id === timer.id))
         throw new Error(`the timer ${timer.id} has fired and is still armed`);
       return step;
     };
-    const refusal = this.#try(user as Opened, fire, growthBytes);
+    if (this.#try(user as Opened, fire(false), growthBytes) === null) return;
+    const refusal = this.#try(user as Opened, fire(true), growthBytes);
     if (refusal === null) return;
     this.#apply(user as Opened, withoutTimer(user.state, timer));
     const { offset, timestampMs } = record;

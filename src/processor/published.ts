@@ -17,7 +17,8 @@ export interface PublishedOptions {
 }
 
 interface Entry {
-  readonly version: PublishedVersion;
+  /** Its latest publication. */
+  version: PublishedVersion;
   /** Of the first who asked for it. */
   loaded: Promise<LoadedTopology> | undefined;
 }
@@ -205,7 +206,8 @@ export class PublishedTopologies implements Topologies {
       const known = this.#entries.get(hash);
       if (known !== undefined && known.version.number >= number) continue;
       const version = { hash, number, name: nameIn(value.toString()), atMs: timestampMs };
-      this.#entries.set(hash, { version, loaded: known?.loaded });
+      if (known === undefined) this.#entries.set(hash, { version, loaded: undefined });
+      else known.version = version;
       if (number <= (this.#newest?.number ?? 0)) continue;
       this.#newest = version;
       hasMoved = true;

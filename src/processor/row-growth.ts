@@ -20,9 +20,9 @@ interface Growth {
 /**
  * At most how many bytes a step can add to a user's row: each journey that it starts may keep its event and the session as it is, each tracker and tally its key, each send
  * what the row has of devices and keys, and an update may start more journeys. More than it ever is, and still so little that most rows need not be measured after each step.
- * @returns by the bytes of the row and of what the step reads, and its event's type; null = it is a timer's
+ * @returns by the bytes of the row and of what the step reads, and its event's type; null = it is a timer's, with which so many runs may go on
  */
-export function rowGrowthOf(program: Program): (rowBytes: number, inputBytes: number, type: string | null) => number {
+export function rowGrowthOf(program: Program): (rowBytes: number, inputBytes: number, type: string | null, runs?: number) => number {
   const { types, sessionEnded } = indexProgram(program);
   const entryBytes = ENTRY_BYTES + COUNT_BYTES * (program.eventTypes.size + program.sums.length);
   const journeys = [...program.journeys, ...(program.retired ?? []).map(({ journey }) => journey)];
@@ -48,17 +48,18 @@ export function rowGrowthOf(program: Program): (rowBytes: number, inputBytes: nu
     return {
       entries: most.entries + entries,
       attributes: (type === null ? most.attributes : 0) + attributes,
-      keys: sessionEnded.length + trackers.length + tallies.length,
+      keys: sessionEnded.length + tallies.length + trackers.reduce((sum, { changes }) => sum + 1 + changes.length, 0),
     };
   };
-  return (rowBytes, inputBytes, type) => {
+  return (rowBytes, inputBytes, type, runs = 1) => {
     let growth = byType.get(type);
     if (growth === undefined) {
       growth = ofType(type);
       // Types that nobody knows must not fill the memory.
       if (type === null || type === '$profile' || types.has(type)) byType.set(type, growth);
     }
-    const { entries, attributes, keys } = growth;
+    const { keys } = growth;
+    const [entries, attributes] = [runs * growth.entries, runs * growth.attributes];
     return entries * rowBytes + (entries + keys) * (inputBytes + entryBytes) + attributes * ATTRIBUTE_BYTES;
   };
 }

@@ -1,7 +1,7 @@
 import type { Codec } from '../avro/codec.ts';
 import type { Event } from '../core/event.ts';
 import type { Program } from '../core/program.ts';
-import type { Timer } from '../core/state.ts';
+import type { Timer, UserState } from '../core/state.ts';
 import { onEvent, onTimer, onTopology } from '../core/step.ts';
 import { nextDueMs, nextTimer } from '../core/timers.ts';
 import type { LogRecord, TopicPartition } from '../log/port.ts';
@@ -82,7 +82,8 @@ export class Turns {
   /** One timer, because of that record. */
   fire(record: LogRecord, user: User, timer: Timer, nowMs: number): void {
     const program = this.#program;
-    this.#overlay.timer(record, user, timer, this.#rowGrowth(user.rowBytes, 0, null), () => onTimer(user.state, timer, nowMs, program));
+    const growthBytes = this.#rowGrowth(user.rowBytes, 0, null, dueWith(user.state, timer, program));
+    this.#overlay.timer(record, user, timer, growthBytes, (isAlone) => onTimer(user.state, timer, nowMs, program, isAlone));
   }
 
   /** A topology that is in force now, because of that record. */
@@ -117,6 +118,15 @@ export class Turns {
     tally.event(program.eventTypes.has(event.type) || event.type.startsWith('$') ? event.type : 'other');
     this.#overlay.event(record, user, this.#rowGrowth(user.rowBytes, bytes, event.type), () => onEvent(user.state, event, nowMs, program));
   }
+}
+
+/** How many runs may go on with a timer: where one comes to a message of a priority, all that is due at that millisecond does, also by the session's end. */
+export function dueWith({ matches, session }: UserState, { dueMs }: Timer, { journeys }: Program): number {
+  const ended = session?.closeTimerMs === dueMs ? journeys.length : 0;
+  return Math.max(
+    1,
+    matches.reduce((count, match) => count + Number(match.dueMs === dueMs), ended),
+  );
 }
 
 /** The change of an item names it in the property that events.yaml says: for the core it is an event like any other. */

@@ -50,10 +50,11 @@ describe('of the messages that one moment brings', () => {
       rival('plain', null),
       rival('receipt', 99, { steps: [sendOf({ class: 'plain' })] }),
       rival('tried', 95, { shadow: true }),
-      rival('low', 1),
+      rival('low', 2),
+      rival('tried_low', 1, { shadow: true }),
     ]);
     log.event('a', 0);
-    expect(reasons(log)).toEqual({ plain: 'sent', receipt: 'sent', tried: 'shadow', low: 'sent' });
+    expect(reasons(log)).toEqual({ plain: 'sent', receipt: 'sent', tried: 'shadow', low: 'sent', tried_low: 'shadow' });
   });
 
   it('of the same priority the one that is of use for the shorter time goes first', () => {
@@ -79,6 +80,27 @@ describe('of the messages that one moment brings', () => {
     expect(reasons(apart)).toEqual({ a_silence: 'sent', z_ended: 'sent' });
   });
 
+  it('so is what an update starts that is due at that millisecond too, whoever makes it and whatever it is called', () => {
+    const changed = (name: string): Journey['pattern'] => ({
+      kind: 'attribute',
+      attribute: name,
+      changed: (before, after) => before[name] !== after[name],
+    });
+    const silence = { kind: 'inactive', since: null, forMs: 30 * MINUTE } as const;
+    const sets = (name: string, attribute: string): Journey =>
+      journeyOf({ name, pattern: silence, steps: [{ kind: 'update', name: 'u', set: new Map([[attribute, () => true]]), next: null }] });
+    const log = logOf([
+      sets('a_first', 'one'),
+      rival('one', 1, { pattern: changed('one') }),
+      rival('silence', 5, { pattern: silence }),
+      sets('z_last', 'two'),
+      rival('two', 9, { pattern: changed('two') }),
+    ]);
+    log.event('a', 0);
+    log.tick(HOUR);
+    expect(reasons(log)).toEqual({ two: 'sent', silence: 'priority', one: 'priority' });
+  });
+
   it('a run whose message was left out goes on', () => {
     const steps = [
       sendOf({ ...CAPPED, name: 'now', next: 1 }),
@@ -101,8 +123,19 @@ describe('of the messages that one moment brings', () => {
     log.event('a', 0);
     expect(log.decisions.map(({ journey, step, reason }) => `${journey}/${step} ${reason}`)).toEqual([
       'both/one sent',
-      'other/send priority',
       'both/two sent',
+      'other/send priority',
+    ]);
+  });
+
+  it('where the first is stopped, what its run says next comes before the others, of which it has the higher priority', () => {
+    const steps = [sendOf({ ...CAPPED, name: 'one', channels: ['fcm'], next: 1 }), sendOf({ ...CAPPED, name: 'two' })];
+    const log = logOf([rival('high', 9, { steps }), rival('low', 1)]);
+    log.event('a', 0);
+    expect(log.decisions.map(({ journey, step, reason }) => `${journey}/${step} ${reason}`)).toEqual([
+      'high/one no_device',
+      'high/two sent',
+      'low/send priority',
     ]);
   });
 

@@ -4,6 +4,7 @@ import { EvaluationError, type Journey, type Program, type SendStep } from '../.
 import type { Consent, Device, LedgerEntry, UserState } from '../../src/core/state.ts';
 import { onTimer } from '../../src/core/step.ts';
 import { matchTimerId } from '../../src/core/timers.ts';
+import { isEmpty } from '../../src/core/step.ts';
 import { DAY, HOUR, MARKETING, MINUTE, PLAIN, START, UserLog, journeyOf, programOf, trackerOf } from './support.ts';
 
 type Parts = Partial<Omit<Journey, 'send' | 'pattern' | 'name'>> & { send?: Partial<SendStep> };
@@ -221,6 +222,24 @@ describe('the gate', () => {
     expect(log.decisions.slice(5).map(({ journey, reason }) => `${journey} ${reason}`)).toEqual(['late sent', 'late sent']);
     log.tick(10 * DAY);
     expect(log.state.entries).toEqual({});
+  });
+
+  it('enters a journey once in a session that has ended, whenever what is over is tidied up, until nothing more can come of it', () => {
+    const pattern = { kind: 'event', on: { type: 'quiet', where: null } } as const;
+    const silent = ['quiet'];
+    const journeys = [journeyOf({ name: 'j', pattern, reentry: { kind: 'session' } })];
+    const log = new UserLog(programOf({ activity: ['a'], silent, journeys }));
+    log.event('a', 0);
+    log.event('a', DAY - 40 * MINUTE);
+    log.event('quiet', DAY - 40 * MINUTE);
+    log.tick(DAY);
+    log.event('quiet', DAY + 10 * MINUTE);
+    log.event('quiet', 2 * DAY - 40 * MINUTE);
+    expect(log.decisions.map(({ reason }) => reason)).toEqual(['sent', 'reentry', 'sent']);
+    const nobody = new UserLog(programOf({ activity: ['a'], silent, journeys }));
+    nobody.event('quiet', 0);
+    nobody.tick(DAY);
+    expect([nobody.outcomes, isEmpty(nobody.state)]).toEqual([['j e0 sent'], true]);
   });
 
   it('enters a journey once, or once per interval, or per key', () => {

@@ -78,6 +78,47 @@ describe('interest in an item', () => {
     expect(untils['stock']).toBeGreaterThanOrEqual(32 * DAY);
   });
 
+  it('is told of by the topology as it is now, though what was seen before would have been told of long ago', () => {
+    const back = journeyOf({ name: 'back', key: byItem, pattern: { ...PATTERN, on: { type: 'stock', where: null }, times: 1 } });
+    const [log, { program: edited }] = [itemLog({ times: 1 }), itemLog({ times: 1, withinMs: 64 * DAY }, [back])];
+    log.event('view', 0, of('p1'));
+    log.program = edited;
+    log.event('view', HOUR, of('p1'));
+    log.event('view', 2 * HOUR, of('p1'));
+    const told = log.interests.slice(1).map(({ change, untilMs }) => [change, Math.round((untilMs - START) / DAY / 8) * 8]);
+    expect(told).toEqual([
+      ['price', 64],
+      ['stock', 32],
+    ]);
+  });
+
+  it('is given up of the item that is left alone for longest, where it would be of more than a user may have', () => {
+    const log = itemLog({ times: 1 });
+    log.program = { ...log.program, limits: { ...log.program.limits, keysPerTracker: 2 } };
+    for (const [day, item] of ['p1', 'p2', 'p1', 'p3', 'p2'].entries()) log.event('view', 4 * day * DAY, of(item));
+    expect(log.interests.map(({ itemId, untilMs }) => `${itemId} ${untilMs === 0 ? 'no more' : 'told'}`)).toEqual([
+      ...['p1 told', 'p2 told', 'p1 told'],
+      ...['p2 no more', 'p3 told'],
+      ...['p1 no more', 'p2 told'],
+    ]);
+  });
+
+  it('is not said of what no item can be called', () => {
+    const log = itemLog({ times: 1 });
+    for (const item of ['€'.repeat(85), '€'.repeat(86)]) log.event('view', 0, of(item));
+    expect(log.interests).toHaveLength(1);
+  });
+
+  it('leaves nothing behind when it is over', () => {
+    const log = itemLog({ times: 1 });
+    log.event('view', 0, of('p1'));
+    log.event('view', 0, of('p2'));
+    log.event('buy', 0, of('p2'));
+    for (let next = log.nextTimer(); next !== null; next = log.nextTimer()) log.tick(next.dueMs - START);
+    expect(log.state.trackers).toEqual({});
+    expect(log.nowMs - START).toBeLessThan(50 * DAY);
+  });
+
   it('counts what was imported: it is a fact', () => {
     const log = itemLog({ times: 1 });
     log.event('view', 10 * DAY, { ...of('p1'), at: 0, imported: true });

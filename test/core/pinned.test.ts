@@ -67,6 +67,25 @@ describe('a run that began under an earlier version', () => {
     for (const log of [woken, ended]) expect(log.state.matches.map(({ wait }) => wait?.step)).toEqual(['v']);
   });
 
+  it('waits for changes of items also where the catalogue has them no more: they still say which item', () => {
+    const trackers = [trackerOf('price', ['price'], { key: ({ properties }) => properties['sku'] as string | null, restrains: false })];
+    const steps = [waitOf('w', DAY, { until: [{ trackerId: 'price', by: 'key', next: null }] })];
+    const price = { type: 'price', activity: false, item: 'sku' };
+    const v1 = { ...version(1, steps, {}, { trackers }), eventTypes: new Map([[price.type, price]]) };
+    expect(withEarlier(version(2, steps, { inFlight: 'pinned' }), [v1]).eventTypes.get('price')).toEqual(price);
+  });
+
+  it('has its last message taken back by its own goal, where its journey is gone', () => {
+    const parts: Partial<Journey> = { inFlight: 'pinned', cancelOn: [{ trackerId: 'x', label: 'x', goal: true }] };
+    const v1 = version(1, series('old', 'older'), parts, { trackers: [trackerOf('x', ['x'])] });
+    const log = new UserLog(v1);
+    log.event('a', 0);
+    log.program = withEarlier(version(2, null), [v1]);
+    log.event('x', 1);
+    expect(saidBy(log)).toEqual(['v1 old sent', 'v2 behind_old goal']);
+    expect(log.revocations.map(({ commandId, reason }) => [commandId, reason])).toEqual([[log.commands[0]!.commandId, 'goal']]);
+  });
+
   it('ends with a decision where its journey is gone, and goes on where its last version pinned it', () => {
     for (const [last, expected] of [
       ['follow', 'v3 behind_old journey_removed'],

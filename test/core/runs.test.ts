@@ -66,6 +66,33 @@ describe('a run', () => {
     expect(log.state.matches.map(({ dueMs }) => new Date(dueMs).toISOString())).toEqual(['2025-07-02T13:00:00.000Z']);
   });
 
+  it('is not put off by a day where two zones change to and fro', () => {
+    const evening = waitOf('w', 0, { atMinutes: 21 * 60, next: 1 });
+    const log = new UserLog(journeys([evening, sendOf()], {}, { timeZone: 'America/New_York' }));
+    const at = (iso: string): number => Date.parse(iso) - log.startMs;
+    const dueIn = (zone: string, iso: string): string => {
+      log.event('$profile', at(iso), { properties: { zone } });
+      return new Date(log.state.matches[0]!.dueMs).toISOString();
+    };
+    log.event('a', at('2025-07-02T20:00:00Z'));
+    // The evening has passed there, and so it has in the next zone; back at home it is as it was.
+    expect(dueIn('Asia/Tokyo', '2025-07-02T22:00:00Z')).toBe('2025-07-03T01:00:00.000Z');
+    expect(dueIn('Europe/Berlin', '2025-07-02T22:01:00Z')).toBe('2025-07-03T01:00:00.000Z');
+    expect(dueIn('America/New_York', '2025-07-02T22:02:00Z')).toBe('2025-07-03T01:00:00.000Z');
+    expect(dueIn('America/Los_Angeles', '2025-07-02T22:03:00Z')).toBe('2025-07-03T04:00:00.000Z');
+  });
+
+  it('ends with its event also where another run, which that ends too, has moved it to another zone', () => {
+    const until = [{ trackerId: 'b', by: 'key', next: 1 } as const];
+    const nine = waitOf('w', DAY, { atMinutes: 9 * 60, until, next: null });
+    const move = { kind: 'update', name: 'move', set: new Map([['zone', () => 'Asia/Tokyo']]), next: 2 } as const;
+    const log = new UserLog(journeys([nine, move, sendOf()], {}, { trackers: [trackerOf('b', ['b'], { restrains: false })] }));
+    log.event('a', 0);
+    log.event('a', 1);
+    log.event('b', 2);
+    expect(stepsOf(log)).toEqual(['send sent', 'send sent']);
+  });
+
   it('goes from message to message, each wait counting from when the one before was decided', () => {
     const log = new UserLog(
       journeys([sendOf({ name: 'first', next: 1 }), waitOf('w', DAY, { next: 2 }), sendOf({ name: 'second', next: null })]),

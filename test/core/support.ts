@@ -164,9 +164,13 @@ export class UserLog {
     this.nowMs = Math.max(this.nowMs, START + appendedAt);
     this.#offset++;
     for (let next = this.nextTimer(); next !== null && next.dueMs <= this.nowMs; next = this.nextTimer()) {
-      this.fired++;
-      this.#take(onTimer(this.state, next, this.nowMs, this.program));
+      this.fire(next);
     }
+  }
+
+  fire(timer: Timer): Step {
+    this.fired++;
+    return this.#take(onTimer(this.state, timer, this.nowMs, this.program));
   }
 
   nextTimer(): Timer | null {

@@ -114,6 +114,22 @@ describe('the tidy timer', () => {
     expect(log.state.trackers).toEqual({});
   });
 
+  it('forgets that a journey was entered in a session also where the journey is gone, or has another rule', () => {
+    const on = { kind: 'event', on: { type: 'a', where: null } } as const;
+    for (const journeys of [
+      [],
+      [journeyOf({ name: 'j', pattern: on })],
+      [journeyOf({ name: 'j', pattern: on, reentry: { kind: 'every', intervalMs: DAY } })],
+    ]) {
+      const log = new UserLog(programOf({ journeys: [journeyOf({ name: 'j', pattern: on, reentry: { kind: 'session' } })] }));
+      log.event('a', 0);
+      expect(log.state.entries).toEqual({ j: 1 });
+      log.program = programOf({ journeys });
+      log.tick(3 * DAY);
+      expect(log.state.entries).toEqual({});
+    }
+  });
+
   it('is set again where a match fires after everything else was forgotten', () => {
     const pattern = { kind: 'sequence', on: { type: 'a', where: null }, links: [], withoutId: 't', withinMs: 10 * DAY } as const;
     const log = new UserLog(programOf({ trackers: [trackerOf('t', ['a'])], journeys: [journeyOf({ name: 'j', pattern })] }));

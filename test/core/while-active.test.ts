@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { SESSION_STARTED } from '../../src/core/program-index.ts';
 import type { Journey, Program, SendStep, WhileActive } from '../../src/core/program.ts';
 import { HOUR, MINUTE, UserLog, journeyOf, programOf, sendOf, trackerOf } from './support.ts';
 
@@ -122,6 +123,17 @@ describe('a message to somebody in the app', () => {
     silence.event('b', 1);
     silence.tick(HOUR + 1);
     expect(silence.commands.map(({ channel, devices }) => [channel, devices.length])).toEqual([['fcm', 1]]);
+  });
+
+  it('is left out, or waits, also where it comes of the session that has just begun', () => {
+    const pattern = { kind: 'event', on: { type: SESSION_STARTED, where: null } } as const;
+    const dropped = logOf({ kind: 'drop' }, { pattern });
+    dropped.event('a', 0);
+    expect(outcomes(dropped)).toEqual(['active 0']);
+    const held = logOf(HOLD, { pattern });
+    held.event('a', 0);
+    held.tick(2 * MINUTE);
+    expect(outcomes(held)).toEqual(['sent 2']);
   });
 
   it('is left out where the step says so', () => {

@@ -168,7 +168,9 @@ export class Reference {
       const before = this.users.get(userId)!;
       if (!timersOf(before).some((left) => isSame(left, timer))) continue;
       fired++;
-      const reason = this.#step(() => onTimer(before, timer, this.nowMs, this.#program));
+      // What fails with all that is due at its millisecond is fired alone.
+      const fire = (isAlone: boolean): string | null => this.#step(() => onTimer(before, timer, this.nowMs, this.#program, isAlone));
+      const reason = fire(false) === null ? null : fire(true);
       if (reason !== null) {
         this.users.set(userId, withoutTimer(before, timer));
         this.#refuse(offset, `timer_${reason}`, Buffer.from(userId));

@@ -138,6 +138,28 @@ describe('the processor', () => {
     expect(observer.counts.get('ticks')).toBeGreaterThanOrEqual(12);
   });
 
+  test('a rule that throws costs no timer that is due at the same millisecond, though their messages stand back for each other', async () => {
+    const shop = shopProgram();
+    const explosive = shop.journeys.find(({ name }) => name === 'explosive')!;
+    const journeys = [
+      { ...explosive, name: 'a_fine', audience: null, priority: 1 },
+      { ...explosive, priority: 5 },
+      { ...explosive, name: 'z_fine', audience: null, priority: 9 },
+    ];
+    rig = await new ProcessorRig(shopProgram({ journeys })).create();
+    rig.start();
+    await rig.say({ userId: 'broken-1', type: 'explode' }, { userId: 'well', type: 'explode' });
+    await rig.settled();
+    await rig.pass(10 * MINUTE);
+    const of = async (user: string) =>
+      (await rig.decisions()).filter(({ userId }) => userId === user).map(({ journey, reason }) => `${journey} ${reason}`);
+    expect(await of('broken-1')).toEqual(['a_fine sent', 'z_fine sent']);
+    expect(await of('well')).toEqual(['z_fine sent', 'explosive priority', 'a_fine priority']);
+    expect((await rig.deadLetters()).map(({ reason, record }) => [reason, record.key?.toString()])).toEqual([
+      ['timer_step_failed', 'broken-1'],
+    ]);
+  });
+
   test('a rule that throws costs its own timer, which is disarmed with a dead letter, and nobody else', async () => {
     rig = await new ProcessorRig(shopProgram()).create();
     rig.start();

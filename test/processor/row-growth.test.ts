@@ -5,7 +5,9 @@ import type { Journey, JourneyStep, Program } from '../../src/core/program.ts';
 import { MAX_ATTRIBUTE_LENGTH } from '../../src/core/updates.ts';
 import { onTimer } from '../../src/core/step.ts';
 import { rowGrowthOf } from '../../src/processor/row-growth.ts';
+import { dueWith } from '../../src/processor/turns.ts';
 import { encodeUserState } from '../../src/processor/user-state-codec.ts';
+import { timelines as atRandom, topologies } from '../core/at-random.ts';
 import { everything, timelines, type Entry } from '../core/everything.ts';
 import { DAY, HOUR, UserLog, journeyOf, programOf, sendOf } from '../core/support.ts';
 
@@ -14,10 +16,10 @@ function expectBound(program: Program, timeline: readonly Entry[]): void {
   const growthOf = rowGrowthOf(program);
   const log = new UserLog(program);
   const size = (): number => encodeUserState(log.state).length;
-  const hold = (inputBytes: number, type: string | null, step: () => void): void => {
+  const hold = (inputBytes: number, type: string | null, step: () => void, runs = 1): void => {
     const before = size();
     step();
-    const [growth, bound] = [size() - before, growthOf(before, inputBytes, type)];
+    const [growth, bound] = [size() - before, growthOf(before, inputBytes, type, runs)];
     expect(growth <= bound, `${type ?? 'a timer'} adds ${growth} bytes, at most ${bound} were reckoned`).toBe(true);
   };
   for (const entry of timeline) {
@@ -30,7 +32,8 @@ function expectBound(program: Program, timeline: readonly Entry[]): void {
     log.nowMs = Math.max(log.nowMs, log.build('', entry.appendedAt).appendedAtMs);
     for (let next = log.nextTimer(); next !== null && next.dueMs <= log.nowMs; next = log.nextTimer()) {
       const timer = next;
-      hold(0, null, () => (log.state = onTimer(log.state, timer, log.nowMs, program).state));
+      const runs = dueWith(log.state, timer, program);
+      hold(0, null, () => (log.state = onTimer(log.state, timer, log.nowMs, program).state), runs);
     }
   }
 }
@@ -58,6 +61,21 @@ const WIDE: Readonly<Record<string, Program>> = {
   }),
   'a session has many to begin with it': programOf({
     journeys: many((i) => journeyOf({ name: `start-${i}`, pattern: { kind: 'event', on: { type: SESSION_STARTED, where: null } } })),
+  }),
+  'many of a priority are due at one millisecond, each with messages to many devices': programOf({
+    limits: { ...programOf({}).limits, devices: 40 },
+    journeys: many((i) => {
+      const steps = [...Array(8).keys()].map((n) =>
+        sendOf({
+          name: `s${n}`,
+          channels: ['fcm'],
+          class: n === 0 ? 'marketing' : 'plain',
+          category: 'offers',
+          next: n === 7 ? null : n + 1,
+        }),
+      );
+      return journeyOf({ name: `quiet-${i}`, pattern: { kind: 'inactive', since: null, forMs: HOUR }, priority: 1, steps });
+    }),
   }),
   'everything is counted': programOf({
     tallies: many((i) => ({ id: `tally-${i}`, of: i % 2 === 0 ? 'days' : 'events', on: { type: 'a', where: null }, key: null })),
@@ -88,6 +106,18 @@ describe('what a step may add to a row', () => {
     );
   });
 
+  it('is not with journeys at random', () => {
+    fc.assert(
+      fc.property(topologies({ most: 1 }), atRandom(), ([program], timeline) => {
+        expectBound(
+          program!,
+          timeline.filter((entry) => entry.kind !== 'edit'),
+        );
+      }),
+      { numRuns: 300 },
+    );
+  });
+
   it.each(Object.entries(WIDE))('is not where %s', (_name, program) => {
     const event = (type: string, appendedAt: number, properties: Record<string, string | number> = {}): Entry => ({
       kind: 'event',
@@ -96,7 +126,11 @@ describe('what a step may add to a row', () => {
       parts: { id: `${type}${appendedAt}`, properties },
     });
     const profile = event('$profile', 0, { plan: 'x'.repeat(50), ends: 2e12 });
+    const devices = many((i) => event('$device_added', 0, { deviceId: `${i}`.repeat(80), kind: 'fcm', value: `token-${i}` }));
     expectBound(program, [
+      ...devices.map(
+        (one, i) => ({ ...one, parts: { id: `d${i}`, properties: one.kind === 'event' ? one.parts.properties! : {} } }) as Entry,
+      ),
       profile,
       event('a', 1),
       { kind: 'tick', appendedAt: HOUR + 1 },

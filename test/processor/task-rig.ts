@@ -1,13 +1,16 @@
 import { createCodec } from '../../src/avro/codec.ts';
+import type { ItemInterest } from '../../src/avro/records.ts';
 import type { Decision, Revocation, SendCommand } from '../../src/core/output.ts';
 import type { Program } from '../../src/core/program.ts';
 import type { UserState } from '../../src/core/state.ts';
 import type { InputPosition, Output } from '../../src/engine/stage.ts';
 import { createMemoryBroker } from '../../src/log/memory/broker.ts';
 import type { Log, LogReader, LogRecord, OutRecord } from '../../src/log/port.ts';
-import { fixedTopology } from '../../src/processor/in-force.ts';
+import { Composer, fixedTopology, PublishedInForce } from '../../src/processor/in-force.ts';
 import { silentProcessorObserver } from '../../src/processor/observer.ts';
 import { ProcessorTask, type Historical } from '../../src/processor/task.ts';
+import type { Topologies } from '../../src/processor/topologies.ts';
+import { encodeVersions } from '../../src/processor/versions.ts';
 import { TIMER_TABLE } from '../../src/processor/timer-index.ts';
 import { decodeUserState } from '../../src/processor/user-state-codec.ts';
 import { USER_TABLE } from '../../src/processor/users.ts';
@@ -16,7 +19,9 @@ import type { PartitionStore } from '../../src/store/port.ts';
 import type { AppendedEvent } from '../../src/testing/simulation.ts';
 import { VirtualClock } from './virtual-clock.ts';
 
-const TOPICS = { timeline: 'timeline', state: 'state', dispatch: 'dispatch', decisions: 'decisions', deadLetters: 'dead-letters' };
+const TOPICS = {
+  ...{ timeline: 'timeline', state: 'state', dispatch: 'dispatch', decisions: 'decisions', deadLetters: 'dead-letters', items: 'items' },
+};
 const PARTITION = 0;
 
 /** What one user got, each in its order. */
@@ -36,7 +41,7 @@ export class TaskRig {
   readonly #clock: VirtualClock;
   readonly #log: Log;
   readonly #codec = createCodec();
-  readonly #options: { readonly program: Program; readonly historical: Historical | null };
+  readonly #options: { readonly deciding: Program | Topologies; readonly historical: Historical | null };
   readonly #made: OutRecord[] = [];
   #reader!: LogReader;
   #store!: PartitionStore;
@@ -44,14 +49,23 @@ export class TaskRig {
   #position: InputPosition = { offset: 0, nowMs: 0 };
   #tick: Promise<unknown> = Promise.resolve();
 
-  private constructor(options: { readonly program: Program; readonly historical: Historical | null; readonly startMs: number }) {
+  private constructor(options: {
+    readonly deciding: Program | Topologies;
+    readonly historical: Historical | null;
+    readonly startMs: number;
+  }) {
     this.#options = options;
     this.#clock = new VirtualClock(options.startMs);
     this.#log = createMemoryBroker({ now: this.#clock.nowMs }).connect();
   }
 
-  static async open(program: Program, startMs: number, historical: Historical | null = null): Promise<TaskRig> {
-    const rig = new TaskRig({ program, historical, startMs });
+  /** With topologies the newest of them is in force by a record in the log that was there before. */
+  static async open(deciding: Program | Topologies, startMs: number, historical: Historical | null = null): Promise<TaskRig> {
+    const rig = new TaskRig({ deciding, historical, startMs });
+    if ('newest' in deciding) {
+      const { hash, number } = deciding.newest!;
+      rig.#position = { ...rig.#position, stage: encodeVersions({ hash, number, since: number, isInLog: true, earlier: [] }) };
+    }
     const config = { 'message.timestamp.type': historical === null ? 'LogAppendTime' : 'CreateTime' };
     await rig.#log.admin.createTopics([{ topic: TOPICS.timeline, partitions: 1, replicationFactor: 1, config }]);
     rig.#reader = rig.#log.reader({ topic: TOPICS.timeline, partition: PARTITION, offset: 0, maxBytes: 100_000_000 });
@@ -63,11 +77,13 @@ export class TaskRig {
   /** Another task goes on where the last one has committed, on the same store. */
   async takeOver(): Promise<void> {
     (this.#task as ProcessorTask | undefined)?.close();
-    const { program, historical } = this.#options;
+    const { deciding, historical } = this.#options;
+    const source = { topic: TOPICS.timeline, partition: PARTITION };
+    const composer = new Composer((program) => program);
     this.#task = new ProcessorTask(
       {
         ...{
-          inForce: fixedTopology(program, null),
+          inForce: 'newest' in deciding ? new PublishedInForce(deciding, composer, source) : fixedTopology(deciding, null),
           historical,
           codec: this.#codec,
           inputTopic: TOPICS.timeline,
@@ -101,6 +117,13 @@ export class TaskRig {
     const value = this.#codec.encode('lull.v1.ProductEvent', { eventId, userId, type, properties, imported, ...times });
     if (this.#options.historical === null) this.#clock.advance(atMs - this.#clock.nowMs());
     await this.#log.append([{ topic: TOPICS.timeline, partition: PARTITION, key: Buffer.from(userId), value, timestampMs: atMs }]);
+  }
+
+  /** From here on that version is in force. */
+  async activate({ hash, version: number, name }: Program, atMs: number): Promise<void> {
+    const value = this.#codec.encode('lull.v1.Control', { topology: { hash, number, name } });
+    this.#clock.advance(atMs - this.#clock.nowMs());
+    await this.#log.append([{ topic: TOPICS.timeline, partition: PARTITION, key: null, value }]);
   }
 
   /** Lets time pass, and the task have the ticks that it asks for meanwhile; what is due at `limitMs` itself only where that is meant. */
@@ -156,6 +179,17 @@ export class TaskRig {
       else if (decoded.record === 'lull.v1.Revocation') revocations.push(decoded.value);
     }
     return { decisions, commands, revocations };
+  }
+
+  /** Who was said to be interested in what, in the order of the log. */
+  get interests(): readonly ItemInterest[] {
+    const decoded = this.#made.filter(({ topic }) => topic === TOPICS.items).map(({ value }) => this.#codec.decode(value!));
+    return decoded.map(({ value }) => value as ItemInterest);
+  }
+
+  /** As the changelog has it last. */
+  rowOf(userId: string): Promise<Buffer | null> {
+    return this.#store.get(USER_TABLE, Buffer.from(userId));
   }
 
   /** undefined where nothing is known of the user. */

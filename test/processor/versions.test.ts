@@ -304,4 +304,31 @@ describe('the topology in force', () => {
     expect(await said()).toEqual(['v1 v1_first sent', 'v2 v2_second sent']);
     expect(new Set(waits)).toEqual(new Set(['v1', 'v2']));
   });
+
+  it('is compiled at the next attempt where the log failed at the first, also if it was published again meanwhile', async () => {
+    const broken = Promise.withResolvers<never>();
+    let isBroken = false;
+    const { log } = rig;
+    const flaky: Log = {
+      admin: log.admin,
+      append: (records) => log.append(records),
+      transactionalWriter: (options) => log.transactionalWriter(options),
+      membership: (options) => log.membership(options),
+      close: () => Promise.resolve(),
+      reader(options) {
+        const reader = log.reader(options);
+        if (!isBroken) return reader;
+        isBroken = false;
+        return { position: options.offset, fetch: () => broken.promise, close: () => reader.close() };
+      },
+    };
+    const known = await topologies(flaky);
+    await publish(known, 'v1');
+    isBroken = true;
+    const first = known.load('v1');
+    await publish(known, 'v1');
+    broken.reject(new Error('no leader'));
+    await expect(first).rejects.toThrow('no leader');
+    expect((await known.load('v1')).program.hash).toBe('v1');
+  });
 });

@@ -1,7 +1,8 @@
 import { StateLostError, toError } from '../engine/errors.ts';
 import type { Row } from '../engine/stage.ts';
+import { keyBehind } from '../store/key-behind.ts';
 import type { PartitionStore, StoreOp } from '../store/port.ts';
-import { behindKey, behindPrefix, decodeUntil, encodeUntil } from './row.ts';
+import { behindPrefix, decodeUntil, encodeUntil } from './row.ts';
 import { endOps, INTEREST_TABLE } from './tables.ts';
 
 /** One row of interest. */
@@ -71,7 +72,7 @@ export class Interests {
     after: Buffer | null,
     limit: number,
   ): Promise<{ readonly rows: readonly Interested[]; readonly last: Buffer | null } | undefined> {
-    const gte = after === null ? prefix : behindKey(after);
+    const gte = after === null ? prefix : keyBehind(after);
     const stored = await this.#store.scan(INTEREST_TABLE, { gte, lt: behindPrefix(prefix), limit });
     const last = stored.length < limit ? null : stored.at(-1)!.key;
     const rows = stored.map(({ key, value }): Interested => ({ key, untilMs: untilOf(value) }));

@@ -34,11 +34,6 @@ export function behindPrefix(prefix: Buffer): Buffer {
   return end;
 }
 
-/** The least key behind this one. */
-export function behindKey(key: Buffer): Buffer {
-  return Buffer.concat([key, Buffer.of(0)]);
-}
-
 export function encodeUntil(untilMs: number): Buffer {
   const value = Buffer.allocUnsafe(1 + MS_BYTES);
   value[0] = VERSION;

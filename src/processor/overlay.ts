@@ -8,6 +8,7 @@ import { StateLostError, toError } from '../engine/errors.ts';
 import type { InputPosition, Output, Row } from '../engine/stage.ts';
 import { partitionFor } from '../log/partitioner.ts';
 import type { LogRecord, TopicPartition } from '../log/port.ts';
+import { keyBehind } from '../store/key-behind.ts';
 import type { PartitionStore, StoreOp } from '../store/port.ts';
 import { deadLetter, type Refusal } from '../engine/dead-letter.ts';
 import { Outbox, type ProcessorTopics } from './outbox.ts';
@@ -232,7 +233,7 @@ export class Overlay {
 
   /** The index as the batch sees it: the store's entries without changed users, and the changed users'. */
   async #loadDue(from: DueUser | null, limit: number): Promise<{ users: DueUser[]; last: DueUser | null }> {
-    const range = from === null ? {} : { gte: behind(dueKey(from)) };
+    const range = from === null ? {} : { gte: keyBehind(dueKey(from)) };
     const entries = (await this.#options.store.scan(TIMER_TABLE, { ...range, limit })).map(({ key }) => parseDueKey(key));
     const last = entries.length < limit ? null : (entries.at(-1) ?? null);
     const users = entries.filter(({ userId }) => !this.users.isChanged(userId));
@@ -243,11 +244,6 @@ export class Overlay {
     }
     return { users, last };
   }
-}
-
-/** The least key behind this one. */
-export function behind(key: Buffer): Buffer {
-  return Buffer.concat([key, Buffer.of(0)]);
 }
 
 function encodeRow(state: UserState): Buffer {

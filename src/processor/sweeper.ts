@@ -1,8 +1,9 @@
 import { hasDates } from '../core/attributes.ts';
 import { indexProgram } from '../core/program-index.ts';
 import type { Program } from '../core/program.ts';
+import { keyBehind } from '../store/key-behind.ts';
 import type { PartitionStore } from '../store/port.ts';
-import { behind, decodeRow, type Overlay } from './overlay.ts';
+import { decodeRow, type Overlay } from './overlay.ts';
 import type { Turns } from './turns.ts';
 import { USER_TABLE } from './users.ts';
 import type { Sweep } from './versions.ts';
@@ -37,7 +38,7 @@ export class Sweeper {
     const index = indexProgram(program);
     const dated = journeys.flatMap((name) => index.journeys.get(name) ?? []);
     for (let chunks = 0; chunks < MAX_CHUNKS && this.#overlay.fill < ENOUGH; chunks++) {
-      const from = after === null ? {} : { gte: behind(Buffer.from(after, 'utf8')) };
+      const from = after === null ? {} : { gte: keyBehind(Buffer.from(after, 'utf8')) };
       const rows = await this.#store.scan(USER_TABLE, { ...from, limit: CHUNK });
       if (rows.length === 0) return null;
       const concerned: string[] = [];

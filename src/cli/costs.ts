@@ -1,4 +1,5 @@
-import type { Journey, Program, Tally, Tracker } from '../core/program.ts';
+import type { Journey } from '../core/journey.ts';
+import type { Program, Tally, Tracker } from '../core/program.ts';
 import { indexProgram, toldIdOf, usedIdOf } from '../core/program-index.ts';
 import { standsForMs } from '../core/wait-step.ts';
 import type { LedgerEntry, Match, SessionWindow, Trigger, UserState } from '../core/state.ts';

@@ -1,6 +1,6 @@
 import { bucketOf } from './bucket.ts';
 import type { Candidate, Turn } from './draft.ts';
-import type { Journey, SendStep } from './program.ts';
+import type { Journey, SendStep } from './journey.ts';
 
 /**
  * One message a moment: of the journeys with a priority that come to a message at the same moment, the one with the highest priority gets through, and the others are rejected with its name.

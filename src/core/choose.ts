@@ -1,5 +1,5 @@
 import type { Turn } from './draft.ts';
-import type { SendStep } from './program.ts';
+import type { SendStep } from './journey.ts';
 import { activeUntil, consentedChannels, needsDevice, reachableDevices } from './reach.ts';
 import type { Device } from './state.ts';
 

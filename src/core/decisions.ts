@@ -2,7 +2,7 @@ import { effectsOf } from './draft.ts';
 import type { Turn } from './draft.ts';
 import { commandIdOf } from './ids.ts';
 import type { Check, CommandTrigger, Decision } from './output.ts';
-import type { Journey } from './program.ts';
+import type { Journey } from './journey.ts';
 import type { Match, Trigger } from './state.ts';
 
 /** What came out for a candidate. `channel` is null where none was chosen; the id then is that of the first preference. */

@@ -2,7 +2,8 @@ import type { Event } from './event.ts';
 import type { Moment } from './moments.ts';
 import type { ProgramIndex } from './program-index.ts';
 import type { Decision, Effects, Interest, Revocation, SendCommand } from './output.ts';
-import type { Journey, Program } from './program.ts';
+import type { Journey } from './journey.ts';
+import type { Program } from './program.ts';
 import type { Match, UserState } from './state.ts';
 
 /** A user's state while one step works on it. Only its top level is mutable: what hangs below is shared with the state before, and replaced, never changed. */

@@ -4,7 +4,7 @@ import { MAX_ITEM_ID_BYTES } from './event.ts';
 import { own } from './own.ts';
 import { isBehind, lastOf, latestMoment, momentAt, momentCount, NO_MOMENTS, type Moment, type Moments } from './moments.ts';
 import { toldIdOf, type TrackerIndex } from './program-index.ts';
-import type { ItemPattern } from './program.ts';
+import type { ItemPattern } from './pattern-kinds.ts';
 import type { UserState } from './state.ts';
 import { floorOf, makeRoom } from './trackers.ts';
 

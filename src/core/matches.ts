@@ -3,7 +3,7 @@ import type { Turn } from './draft.ts';
 import type { Event, Properties, Scalar } from './event.ts';
 import type { Moment } from './moments.ts';
 import { own } from './own.ts';
-import type { Journey } from './program.ts';
+import type { Journey } from './journey.ts';
 import type { Match, SessionSnapshot, SessionWindow, Trigger } from './state.ts';
 
 /** How what waits is made and armed: with what its journey reads of the moment of its trigger, and no more. */

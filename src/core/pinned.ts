@@ -1,5 +1,6 @@
 import type { ProgramIndex } from './program-index.ts';
-import type { EventType, Journey, Program, RetiredJourney, Tracker } from './program.ts';
+import type { Journey } from './journey.ts';
+import type { EventType, Program, RetiredJourney, Tracker } from './program.ts';
 import type { Match } from './state.ts';
 import { mayStandAt, standsForMs } from './wait-step.ts';
 

@@ -1,15 +1,7 @@
-import type {
-  Condition,
-  ItemPattern,
-  Journey,
-  KeyOf,
-  Program,
-  RetiredJourney,
-  SequencePattern,
-  SessionSum,
-  Tally,
-  Tracker,
-} from './program.ts';
+import type { Condition, KeyOf } from './condition.ts';
+import type { Journey } from './journey.ts';
+import type { ItemPattern, SequencePattern } from './pattern-kinds.ts';
+import type { Program, RetiredJourney, SessionSum, Tally, Tracker } from './program.ts';
 import { standsForMs } from './wait-step.ts';
 
 /**

@@ -1,6 +1,7 @@
 import type { Turn } from './draft.ts';
 import { own } from './own.ts';
-import type { Program, SendStep } from './program.ts';
+import type { SendStep } from './journey.ts';
+import type { Program } from './program.ts';
 import type { Device, UserState } from './state.ts';
 import { isZone } from './zone.ts';
 

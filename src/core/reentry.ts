@@ -1,6 +1,6 @@
 import type { Turn } from './draft.ts';
 import { own } from './own.ts';
-import type { Journey } from './program.ts';
+import type { Journey } from './journey.ts';
 
 /** Where a journey's re-entry mark stands: per key where the journey has one. */
 export function entryKeyOf(journey: Journey, key: string): string {

@@ -1,5 +1,5 @@
 import { hasBehindAndBefore, hasBetween, isBehind, momentAt, momentCount, NO_MOMENTS, type Moment, type Moments } from './moments.ts';
-import type { CountPattern, SequencePattern } from './program.ts';
+import type { CountPattern, SequencePattern } from './pattern-kinds.ts';
 import type { ProgramIndex, TrackerIndex } from './program-index.ts';
 import type { UserState } from './state.ts';
 import { momentsOf } from './trackers.ts';

@@ -3,7 +3,7 @@ import type { Turn } from './draft.ts';
 import type { Event } from './event.ts';
 import { sessionEnded } from './patterns.ts';
 import type { TypeIndex } from './program-index.ts';
-import { EvaluationError } from './program.ts';
+import { EvaluationError } from './condition.ts';
 import type { SessionSum } from './program.ts';
 import type { SessionWindow } from './state.ts';
 

@@ -1,7 +1,8 @@
 import type { Turn } from './draft.ts';
 import type { Event } from './event.ts';
 import { arm } from './matches.ts';
-import type { Journey, StreakPattern } from './program.ts';
+import type { Journey } from './journey.ts';
+import type { StreakPattern } from './pattern-kinds.ts';
 import { zoneOf } from './reach.ts';
 import { begin } from './runs.ts';
 import type { Match } from './state.ts';

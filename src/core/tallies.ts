@@ -2,7 +2,8 @@ import type { Turn } from './draft.ts';
 import type { Event } from './event.ts';
 import { own } from './own.ts';
 import { zoneOf } from './reach.ts';
-import { EvaluationError, type Tally } from './program.ts';
+import { EvaluationError } from './condition.ts';
+import type { Tally } from './program.ts';
 import type { UserState } from './state.ts';
 import { dayOf } from './zone.ts';
 

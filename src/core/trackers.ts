@@ -6,7 +6,7 @@ import type { Turn } from './draft.ts';
 import type { Event } from './event.ts';
 import { revoke } from './ledger.ts';
 import type { TrackerIndex, TrackerUse } from './program-index.ts';
-import { EvaluationError } from './program.ts';
+import { EvaluationError } from './condition.ts';
 import { isBehind, latestMoment, NO_MOMENTS, withMoment, type Moment, type Moments } from './moments.ts';
 import type { Match, UserState } from './state.ts';
 

@@ -3,8 +3,9 @@ import type { Turn } from './draft.ts';
 import type { Event, Scalar } from './event.ts';
 import { setAttributes } from './facts.ts';
 import { followZone } from './follow-zone.ts';
-import { EvaluationError } from './program.ts';
-import type { Scope, UpdateStep } from './program.ts';
+import { EvaluationError } from './condition.ts';
+import type { Scope } from './condition.ts';
+import type { UpdateStep } from './journey.ts';
 import type { Match } from './state.ts';
 
 /** A step of a run that sets attributes of the user. */

@@ -1,4 +1,4 @@
-import type { Journey, JourneyStep, WaitStep } from './program.ts';
+import type { Journey, JourneyStep, WaitStep } from './journey.ts';
 import type { Match } from './state.ts';
 
 /** The wait where a run stands, or the one that an edit has put in its place; null where there is none: also where it stands at a message that is held back. */

@@ -1,5 +1,6 @@
 import { indexProgram, SESSION_STARTED } from '../core/program-index.ts';
-import type { Journey, Program } from '../core/program.ts';
+import type { Journey } from '../core/journey.ts';
+import type { Program } from '../core/program.ts';
 import { MAX_ATTRIBUTE_LENGTH } from '../core/updates.ts';
 
 /** Of a match or a ledger entry, without what it keeps of its event and its session. */

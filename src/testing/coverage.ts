@@ -1,4 +1,4 @@
-import type { Journey } from '../core/program.ts';
+import type { Journey } from '../core/journey.ts';
 import type { Outcome } from './compare.ts';
 import { FEATURES } from './features.ts';
 import type { ScenarioResult } from './run.ts';

@@ -1,4 +1,5 @@
-import type { Journey, Program } from '../core/program.ts';
+import type { Journey } from '../core/journey.ts';
+import type { Program } from '../core/program.ts';
 import type { CompiledTopology } from '../topology/compile.ts';
 import type { Issue } from '../topology/issue.ts';
 import { readSource } from '../topology/load.ts';

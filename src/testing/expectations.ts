@@ -1,4 +1,5 @@
-import type { Journey, Program } from '../core/program.ts';
+import type { Journey } from '../core/journey.ts';
+import type { Program } from '../core/program.ts';
 import type { Issue } from '../topology/issue.ts';
 import type { Path, Source } from '../topology/source.ts';
 import { didYouMean } from '../topology/suggest.ts';

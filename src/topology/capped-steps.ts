@@ -1,4 +1,5 @@
-import type { Cap, Journey, JourneyStep, SendStep } from '../core/program.ts';
+import type { Journey, JourneyStep, SendStep } from '../core/journey.ts';
+import type { Cap } from '../core/program.ts';
 import { standsForMs } from '../core/wait-step.ts';
 import { mayCount } from './caps.ts';
 import { formatDuration } from './duration.ts';

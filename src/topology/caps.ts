@@ -1,4 +1,5 @@
-import type { Cap, SendStep } from '../core/program.ts';
+import type { SendStep } from '../core/journey.ts';
+import type { Cap } from '../core/program.ts';
 import { formatDuration } from './duration.ts';
 import type { JourneyFile, SendForm, TopologyFile } from './files.ts';
 import type { Issue } from './issue.ts';

@@ -1,7 +1,7 @@
 import { Environment, EvaluationError as CelEvaluationError } from '@marcbachmann/cel-js';
 import type { ASTNode, ParseResult } from '@marcbachmann/cel-js';
-import { EvaluationError } from '../core/program.ts';
-import type { Scope } from '../core/program.ts';
+import { EvaluationError } from '../core/condition.ts';
+import type { Scope } from '../core/condition.ts';
 import type { Catalogue, Properties } from './catalogue.ts';
 import { explainError } from './cel-errors.ts';
 import { registerFunctions } from './cel-functions.ts';

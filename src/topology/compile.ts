@@ -1,4 +1,5 @@
-import type { Journey, Program } from '../core/program.ts';
+import type { Journey } from '../core/journey.ts';
+import type { Program } from '../core/program.ts';
 import type { Source } from '../core/source.ts';
 import { canonicalText, hashOf, inCanonicalOrder } from './canonical.ts';
 import { capIssues, ledgerIssues } from './caps.ts';

@@ -1,5 +1,5 @@
-import { EvaluationError } from '../core/program.ts';
-import type { Condition } from '../core/program.ts';
+import { EvaluationError } from '../core/condition.ts';
+import type { Condition } from '../core/condition.ts';
 import type { Reads } from './cel-reads.ts';
 import type { Expression, Expressions, Place } from './cel.ts';
 import type { ConditionForm, Expression as ExpressionForm } from './files.ts';

@@ -1,4 +1,4 @@
-import type { CountPattern, SequenceLink, SequencePattern } from '../core/program.ts';
+import type { CountPattern, SequenceLink, SequencePattern } from '../core/pattern-kinds.ts';
 import type { FileExpressions } from './conditions.ts';
 import { durationMs } from './duration.ts';
 import type { OnForm } from './files.ts';

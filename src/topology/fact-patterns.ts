@@ -1,7 +1,7 @@
 import { differs } from '../core/attributes.ts';
 import type { Scalar } from '../core/event.ts';
 import { own } from '../core/own.ts';
-import type { Attributes, StreakPattern } from '../core/program.ts';
+import type { Attributes, StreakPattern } from '../core/pattern-kinds.ts';
 import { attributeSignal, DATE_SIGNAL, type ValueType } from './catalogue.ts';
 import type { FileExpressions } from './conditions.ts';
 import { isDeclared } from './declared.ts';

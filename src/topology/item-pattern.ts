@@ -1,4 +1,4 @@
-import type { ItemPattern } from '../core/program.ts';
+import type { ItemPattern } from '../core/pattern-kinds.ts';
 import type { FileExpressions } from './conditions.ts';
 import { durationMs } from './duration.ts';
 import { onlyKeyed } from './event-patterns.ts';

@@ -1,4 +1,5 @@
-import type { Journey, JourneyStep, Pattern, Reentry } from '../core/program.ts';
+import type { Journey, JourneyStep, Reentry } from '../core/journey.ts';
+import type { Pattern } from '../core/pattern-kinds.ts';
 import type { Catalogue, Properties } from './catalogue.ts';
 import type { Expressions, Place } from './cel.ts';
 import { FileExpressions } from './conditions.ts';

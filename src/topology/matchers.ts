@@ -1,4 +1,4 @@
-import type { EventMatcher } from '../core/program.ts';
+import type { EventMatcher } from '../core/condition.ts';
 import type { Catalogue } from './catalogue.ts';
 import type { FileExpressions } from './conditions.ts';
 import type { MatcherForm, MatchersForm } from './files.ts';

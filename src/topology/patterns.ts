@@ -1,5 +1,5 @@
 import { SESSION_STARTED } from '../core/program-index.ts';
-import type { Pattern } from '../core/program.ts';
+import type { Pattern } from '../core/pattern-kinds.ts';
 import type { FileExpressions } from './conditions.ts';
 import { durationMs } from './duration.ts';
 import { compileCount, compileSequence, onlyKeyed } from './event-patterns.ts';

@@ -1,5 +1,6 @@
 import { emptyState } from '../core/step.ts';
-import { EvaluationError, type Attributes } from '../core/program.ts';
+import { EvaluationError } from '../core/condition.ts';
+import type { Attributes } from '../core/pattern-kinds.ts';
 import type { Reads } from './cel-reads.ts';
 import type { Expressions } from './cel.ts';
 import { FileExpressions } from './conditions.ts';

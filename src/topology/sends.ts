@@ -1,6 +1,7 @@
 import { Duration } from '@marcbachmann/cel-js/evaluator';
-import { EvaluationError } from '../core/program.ts';
-import type { Scope, SendStep } from '../core/program.ts';
+import { EvaluationError } from '../core/condition.ts';
+import type { Scope } from '../core/condition.ts';
+import type { SendStep } from '../core/journey.ts';
 import { personal } from './conditions.ts';
 import type { FileExpressions } from './conditions.ts';
 import { durationMs } from './duration.ts';

@@ -1,5 +1,5 @@
 import type { Scalar } from '../core/event.ts';
-import { EvaluationError } from '../core/program.ts';
+import { EvaluationError } from '../core/condition.ts';
 import type { Mapped, Source, SourceRecord } from '../core/source.ts';
 import type { Catalogue, Properties } from './catalogue.ts';
 import type { SourceForm, TopologyFile } from './files.ts';

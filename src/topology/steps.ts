@@ -1,4 +1,4 @@
-import type { JourneyStep } from '../core/program.ts';
+import type { JourneyStep } from '../core/journey.ts';
 import { BUCKETS } from '../core/bucket.ts';
 import { durationMs } from './duration.ts';
 import type { BranchForm, SendForm, SplitForm, StepForm, UpdateForm, WaitForm } from './files.ts';

@@ -1,6 +1,6 @@
 import { LiquidError } from 'liquidjs';
-import { EvaluationError } from '../core/program.ts';
-import type { Scope } from '../core/program.ts';
+import { EvaluationError } from '../core/condition.ts';
+import type { Scope } from '../core/condition.ts';
 import type { Content } from '../core/output.ts';
 import type { Scalar } from '../core/event.ts';
 import type { MessageField, TemplateFile } from './files.ts';

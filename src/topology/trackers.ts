@@ -1,6 +1,7 @@
 import { own } from '../core/own.ts';
 import { createHash } from 'node:crypto';
-import type { KeyOf, Tracker } from '../core/program.ts';
+import type { KeyOf } from '../core/condition.ts';
+import type { Tracker } from '../core/program.ts';
 import type { CompiledMatcher } from './matchers.ts';
 import { compareText } from './issue.ts';
 

@@ -1,4 +1,4 @@
-import type { WaitUntil } from '../core/program.ts';
+import type { WaitUntil } from '../core/journey.ts';
 import { ANSWERS, type Answer } from '../core/reserved.ts';
 import type { UntilForm } from './files.ts';
 import type { Matchers } from './matchers.ts';

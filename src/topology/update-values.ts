@@ -1,6 +1,7 @@
 import type { Scalar } from '../core/event.ts';
-import { EvaluationError } from '../core/program.ts';
-import type { Scope, UpdateStep } from '../core/program.ts';
+import { EvaluationError } from '../core/condition.ts';
+import type { Scope } from '../core/condition.ts';
+import type { UpdateStep } from '../core/journey.ts';
 import { emptyState } from '../core/step.ts';
 import type { Expression } from './cel.ts';
 import { personal } from './conditions.ts';

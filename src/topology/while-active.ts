@@ -1,4 +1,4 @@
-import type { WhileActive } from '../core/program.ts';
+import type { WhileActive } from '../core/journey.ts';
 import { durationMs } from './duration.ts';
 import type { SendForm } from './files.ts';
 import type { Issue } from './issue.ts';

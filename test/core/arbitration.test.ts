@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { EvaluationError, type Journey, type Program } from '../../src/core/program.ts';
+import { EvaluationError } from '../../src/core/condition.ts';
+import type { Journey } from '../../src/core/journey.ts';
+import type { Program } from '../../src/core/program.ts';
 import { HOUR, MINUTE, UserLog, journeyOf, programOf, sendOf, trackerOf } from './support.ts';
 
 const ON_A = { kind: 'event', on: { type: 'a', where: null } } as const;

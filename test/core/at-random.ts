@@ -1,7 +1,9 @@
 import fc from 'fast-check';
 import { SESSION_STARTED } from '../../src/core/program-index.ts';
 import type { Event } from '../../src/core/event.ts';
-import type { Journey, JourneyStep, Pattern, Program, SendStep, WhileActive } from '../../src/core/program.ts';
+import type { Journey, JourneyStep, SendStep, WhileActive } from '../../src/core/journey.ts';
+import type { Pattern } from '../../src/core/pattern-kinds.ts';
+import type { Program } from '../../src/core/program.ts';
 import {
   DAY,
   HOUR,

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { newDates } from '../../src/core/attributes.ts';
-import type { DatePattern, Journey, Program } from '../../src/core/program.ts';
+import type { Journey } from '../../src/core/journey.ts';
+import type { DatePattern } from '../../src/core/pattern-kinds.ts';
+import type { Program } from '../../src/core/program.ts';
 import { onTopology } from '../../src/core/step.ts';
 import { DAY, HOUR, START, UserLog, journeyOf, programOf, sendOf, trackerOf } from './support.ts';
 

@@ -1,6 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { EvaluationError, type Journey, type Program, type SendStep, type Tracker } from '../../src/core/program.ts';
+import { EvaluationError } from '../../src/core/condition.ts';
+import type { Journey, SendStep } from '../../src/core/journey.ts';
+import type { Program, Tracker } from '../../src/core/program.ts';
 import { DAY, HOUR, MINUTE, START, UserLog, journeyOf, programOf, trackerOf } from './support.ts';
 
 const cart: Journey['key'] = (event) => {

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { CountPattern, Program } from '../../src/core/program.ts';
+import type { CountPattern } from '../../src/core/pattern-kinds.ts';
+import type { Program } from '../../src/core/program.ts';
 import { DAY, HOUR, MINUTE, UserLog, journeyOf, programOf, trackerOf } from './support.ts';
 
 const of = (event: { readonly properties: Readonly<Record<string, unknown>> }): string | null => {

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { withEarlier } from '../../src/core/pinned.ts';
-import type { Journey, Program } from '../../src/core/program.ts';
+import type { Journey } from '../../src/core/journey.ts';
+import type { Program } from '../../src/core/program.ts';
 import { timersOf } from '../../src/core/timers.ts';
 import { everything, timelines } from './everything.ts';
 import { DAY, START, UserLog } from './support.ts';

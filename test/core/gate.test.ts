@@ -1,6 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { EvaluationError, type Journey, type Program, type SendStep } from '../../src/core/program.ts';
+import { EvaluationError } from '../../src/core/condition.ts';
+import type { Journey, SendStep } from '../../src/core/journey.ts';
+import type { Program } from '../../src/core/program.ts';
 import type { Consent, Device, LedgerEntry, UserState } from '../../src/core/state.ts';
 import { onTimer } from '../../src/core/step.ts';
 import { matchTimerId } from '../../src/core/timers.ts';

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Interest } from '../../src/core/output.ts';
-import type { ItemPattern, Journey } from '../../src/core/program.ts';
+import type { Journey } from '../../src/core/journey.ts';
+import type { ItemPattern } from '../../src/core/pattern-kinds.ts';
 import { DAY, HOUR, START, UserLog, journeyOf, programOf, trackerOf } from './support.ts';
 
 const byItem = (event: { readonly properties: Readonly<Record<string, unknown>> }): string | null => {

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { longestRunMs, MAX_EARLIER, stillNeeded, withEarlier } from '../../src/core/pinned.ts';
 import { indexProgram } from '../../src/core/program-index.ts';
-import type { Journey, JourneyStep, Program, WaitStep } from '../../src/core/program.ts';
+import type { Journey, JourneyStep, WaitStep } from '../../src/core/journey.ts';
+import type { Program } from '../../src/core/program.ts';
 import { DAY, HOUR, UserLog, journeyOf, programOf, sendOf, trackerOf } from './support.ts';
 
 function waitOf(name: string, forMs: number, parts: Partial<WaitStep> = {}): WaitStep {

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { BUCKETS, bucketOf } from '../../src/core/bucket.ts';
-import { EvaluationError, type Journey, type JourneyStep, type Program, type WaitStep } from '../../src/core/program.ts';
+import { EvaluationError } from '../../src/core/condition.ts';
+import type { Journey, JourneyStep, WaitStep } from '../../src/core/journey.ts';
+import type { Program } from '../../src/core/program.ts';
 import type { Event } from '../../src/core/event.ts';
 import { MAX_ATTRIBUTE_LENGTH } from '../../src/core/updates.ts';
 import { DAY, HOUR, MINUTE, UserLog, journeyOf, programOf, sendOf, trackerOf } from './support.ts';

@@ -1,6 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { EvaluationError, type Program, type SequencePattern } from '../../src/core/program.ts';
+import { EvaluationError } from '../../src/core/condition.ts';
+import type { SequencePattern } from '../../src/core/pattern-kinds.ts';
+import type { Program } from '../../src/core/program.ts';
 import { DAY, HOUR, MINUTE, UserLog, journeyOf, programOf, trackerOf } from './support.ts';
 
 const of = (event: { readonly properties: Readonly<Record<string, unknown>> }): string | null => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { EvaluationError, type Condition } from '../../src/core/program.ts';
+import { EvaluationError, type Condition } from '../../src/core/condition.ts';
 import { HOUR, MINUTE, START, UserLog, journeyOf, programOf, trackerOf } from './support.ts';
 
 const GAP = 30 * MINUTE;

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { EvaluationError } from '../../src/core/program.ts';
+import { EvaluationError } from '../../src/core/condition.ts';
 import { onTimer } from '../../src/core/step.ts';
 import { SESSION_TIMER } from '../../src/core/timers.ts';
 import { DAY, HOUR, MINUTE, START, UserLog, programOf } from './support.ts';

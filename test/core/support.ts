@@ -1,6 +1,7 @@
 import type { Event, Properties } from '../../src/core/event.ts';
 import type { Decision, Interest, Revocation, SendCommand } from '../../src/core/output.ts';
-import type { EventType, Journey, Limits, MessageClass, Program, SendStep, Tracker } from '../../src/core/program.ts';
+import type { Journey, SendStep } from '../../src/core/journey.ts';
+import type { EventType, Limits, MessageClass, Program, Tracker } from '../../src/core/program.ts';
 import type { Timer, UserState } from '../../src/core/state.ts';
 import { emptyState, onEvent, onTimer, type Step } from '../../src/core/step.ts';
 import { timersOf } from '../../src/core/timers.ts';

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Program, StreakPattern } from '../../src/core/program.ts';
+import type { StreakPattern } from '../../src/core/pattern-kinds.ts';
+import type { Program } from '../../src/core/program.ts';
 import { DAY, HOUR, MINUTE, START, UserLog, journeyOf, programOf } from './support.ts';
 
 const of = (event: { readonly properties: Readonly<Record<string, unknown>> }): string | null => {

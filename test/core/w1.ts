@@ -1,6 +1,7 @@
 import type { Event } from '../../src/core/event.ts';
 import type { SendCommand } from '../../src/core/output.ts';
-import type { Program, Scope } from '../../src/core/program.ts';
+import type { Scope } from '../../src/core/condition.ts';
+import type { Program } from '../../src/core/program.ts';
 import type { UserState } from '../../src/core/state.ts';
 import { emptyState, onEvent, onTimer } from '../../src/core/step.ts';
 import { timersOf } from '../../src/core/timers.ts';

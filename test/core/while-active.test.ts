@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { SESSION_STARTED } from '../../src/core/program-index.ts';
-import type { Journey, Program, SendStep, WhileActive } from '../../src/core/program.ts';
+import type { Journey, SendStep, WhileActive } from '../../src/core/journey.ts';
+import type { Program } from '../../src/core/program.ts';
 import { HOUR, MINUTE, UserLog, journeyOf, programOf, sendOf, trackerOf } from './support.ts';
 
 const HOLD: WhileActive = { kind: 'hold', atMostMs: HOUR };

@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createCodec } from '../../src/avro/codec.ts';
 import type { FanOut } from '../../src/avro/records.ts';
-import type { EventType, Journey } from '../../src/core/program.ts';
+import type { Journey } from '../../src/core/journey.ts';
+import type { EventType } from '../../src/core/program.ts';
 import { emptyState, NO_EFFECTS } from '../../src/core/step.ts';
 import { partitionFor } from '../../src/log/partitioner.ts';
 import { topicNames } from '../../src/log/topics.ts';

@@ -1,4 +1,6 @@
-import { EvaluationError, type Journey, type Program, type Tracker } from '../../src/core/program.ts';
+import { EvaluationError } from '../../src/core/condition.ts';
+import type { Journey } from '../../src/core/journey.ts';
+import type { Program, Tracker } from '../../src/core/program.ts';
 
 const MINUTE = 60_000;
 const keyOf = (name: string) => (event: { readonly properties: Readonly<Record<string, unknown>> }) => {

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { SESSION_STARTED } from '../../src/core/program-index.ts';
-import type { Journey, JourneyStep, Program } from '../../src/core/program.ts';
+import type { Journey, JourneyStep } from '../../src/core/journey.ts';
+import type { Program } from '../../src/core/program.ts';
 import { MAX_ATTRIBUTE_LENGTH } from '../../src/core/updates.ts';
 import { onTimer } from '../../src/core/step.ts';
 import { rowGrowthOf } from '../../src/processor/row-growth.ts';

@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { DatePattern, Journey, Program } from '../../src/core/program.ts';
+import type { Journey } from '../../src/core/journey.ts';
+import type { DatePattern } from '../../src/core/pattern-kinds.ts';
+import type { Program } from '../../src/core/program.ts';
 import { META_TABLE } from '../../src/engine/checkpoint.ts';
 import { FatalError } from '../../src/engine/errors.ts';
 import { decodePosition, POSITION_KEY } from '../../src/engine/position.ts';

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { Event, Properties } from '../../src/core/event.ts';
-import { EvaluationError } from '../../src/core/program.ts';
-import type { Journey, Scope } from '../../src/core/program.ts';
+import { EvaluationError } from '../../src/core/condition.ts';
+import type { Scope } from '../../src/core/condition.ts';
+import type { Journey } from '../../src/core/journey.ts';
 import type { SessionWindow, Trigger, UserState } from '../../src/core/state.ts';
 import { emptyState } from '../../src/core/step.ts';
 import { compileSmall, journeyWith, sendOf } from './small.ts';

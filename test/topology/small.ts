@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import type { Journey, SendStep } from '../../src/core/program.ts';
+import type { Journey, SendStep } from '../../src/core/journey.ts';
 import { compileTopology } from '../../src/topology/compile.ts';
 import type { CompiledTopology, CompileOptions } from '../../src/topology/compile.ts';
 import { formatIssue } from '../../src/topology/issue.ts';

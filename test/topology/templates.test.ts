@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { EvaluationError } from '../../src/core/program.ts';
-import type { Scope } from '../../src/core/program.ts';
+import { EvaluationError } from '../../src/core/condition.ts';
+import type { Scope } from '../../src/core/condition.ts';
 import type { Scalar } from '../../src/core/event.ts';
 import type { Trigger } from '../../src/core/state.ts';
 import { emptyState } from '../../src/core/step.ts';

@@ -1,5 +1,6 @@
 import type { ProductEvent } from '../../avro/records.ts';
-import type { Journey, Program } from '../../core/program.ts';
+import type { Journey } from '../../core/journey.ts';
+import type { Program } from '../../core/program.ts';
 import { ReservedEventError } from '../../core/reserved.ts';
 import type { Match } from '../../core/state.ts';
 import { Simulation } from '../../testing/simulation.ts';

@@ -4,7 +4,7 @@ import type { Event } from '../core/event.ts';
 import type { Timer, UserState } from '../core/state.ts';
 import { emptyState, isEmpty, NO_EFFECTS, type Step } from '../core/step.ts';
 import { nextDueMs, timersOf, withoutTimer } from '../core/timers.ts';
-import { StateLostError, toError } from '../engine/errors.ts';
+import { toError } from '../engine/errors.ts';
 import type { InputPosition, Output, Row } from '../engine/stage.ts';
 import { partitionFor } from '../log/partitioner.ts';
 import type { LogRecord, TopicPartition } from '../log/port.ts';
@@ -12,31 +12,20 @@ import { keyBehind } from '../store/key-behind.ts';
 import type { PartitionStore, StoreOp } from '../store/port.ts';
 import { deadLetter, type Refusal } from '../engine/dead-letter.ts';
 import { Outbox, type ProcessorTopics } from './outbox.ts';
+import { decodeRow, encodeRow, MAX_ROW_BYTES, RowError } from './rows.ts';
 import { MAX_USERS } from './segment.ts';
 import { Tally } from './tally.ts';
 import { compareDue, dueKey, indexOps, parseDueKey, TIMER_TABLE, type DueUser } from './timer-index.ts';
 import { TimerQueue } from './timer-queue.ts';
-import { decodeUserState, encodeUserState } from './user-state-codec.ts';
 import { Users } from './users.ts';
 
-/** A row or a command over this is refused: its record is rolled back alone. */
-export const MAX_ROW_BYTES = 256 * 1024;
 /** A transaction has at most so many changed users and records, */
 const MAX_CHANGES = 2 * MAX_USERS;
 /** and so many bytes of them. */
 const MAX_BYTES = 16 * 1024 * 1024;
 
-/** A user's row has grown over `MAX_ROW_BYTES`, or cannot be kept at all, which only shows when it is encoded. */
-export class RowError extends Error {
-  override readonly name = 'RowError';
-  /** The dead letter's. */
-  readonly reason: 'row_too_large' | 'step_failed';
-
-  constructor(reason: RowError['reason'], message: string) {
-    super(message);
-    this.reason = reason;
-  }
-}
+/** How full a transaction is (1 = full) when it ends where it can: what comes next is to have room. */
+export const ENOUGH = 0.5;
 
 /** One user while some steps work on them: between `Overlay.open` and `close`. */
 export interface User {
@@ -243,28 +232,5 @@ export class Overlay {
       if ((from === null || compareDue(user, from) > 0) && (last === null || compareDue(user, last) <= 0)) users.push(user);
     }
     return { users, last };
-  }
-}
-
-function encodeRow(state: UserState): Buffer {
-  let row;
-  try {
-    row = encodeUserState(state);
-  } catch (error) {
-    if (error instanceof RangeError) throw new RowError('step_failed', `it makes a user row that cannot be kept: ${error.message}`);
-    throw error;
-  }
-  if (row.length > MAX_ROW_BYTES)
-    throw new RowError('row_too_large', `it makes a user row of ${row.length} bytes, at most ${MAX_ROW_BYTES} are kept`);
-  return row;
-}
-
-/** @throws StateLostError where it cannot be read */
-export function decodeRow(row: Buffer, userId: string): UserState {
-  try {
-    return decodeUserState(row, userId);
-  } catch (cause) {
-    // The changelog has the row as it was written; a restore says so if that is bad too.
-    throw new StateLostError(`the local store has ${toError(cause).message}`, { cause });
   }
 }

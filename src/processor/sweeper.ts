@@ -3,7 +3,8 @@ import { indexProgram } from '../core/program-index.ts';
 import type { Program } from '../core/program.ts';
 import { keyBehind } from '../store/key-behind.ts';
 import type { PartitionStore } from '../store/port.ts';
-import { decodeRow, type Overlay } from './overlay.ts';
+import { ENOUGH, type Overlay } from './overlay.ts';
+import { decodeRow } from './rows.ts';
 import type { Turns } from './turns.ts';
 import { USER_TABLE } from './users.ts';
 import type { Sweep } from './versions.ts';
@@ -11,8 +12,6 @@ import type { Sweep } from './versions.ts';
 /** Rows that are read together; and those that one transaction looks at, so that a kill costs no more than these. */
 const CHUNK = 1_000;
 const MAX_CHUNKS = 50;
-/** How full a transaction is (1 = full) when it ends between two chunks. */
-const ENOUGH = 0.5;
 
 /**
  * Goes through all users of a partition, in the order of their ids, where a topology has come into force with new journeys on dates: those who have had the date since before are to be

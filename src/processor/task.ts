@@ -1,5 +1,5 @@
 import type { Codec } from '../avro/codec.ts';
-import { nextDueMs, nextTimer } from '../core/timers.ts';
+import { nextDueMs } from '../core/timers.ts';
 import { FatalError, StateLostError, toError } from '../engine/errors.ts';
 import type { Commit, InputPosition, Row, StageTask, TaskContext } from '../engine/stage.ts';
 import type { LogRecord, LogRecords, TopicPartition } from '../log/port.ts';
@@ -10,16 +10,15 @@ import type { InForce } from './in-force.ts';
 import { readInput, type Input } from './input.ts';
 import type { ProcessorObserver } from './observer.ts';
 import type { ProcessorTopics } from './outbox.ts';
-import { Overlay, RowError, type User } from './overlay.ts';
+import { ENOUGH, Overlay } from './overlay.ts';
+import { PastTime } from './past-time.ts';
+import { RowError } from './rows.ts';
 import { Segment } from './segment.ts';
 import { Sweeper } from './sweeper.ts';
 import { indexOps } from './timer-index.ts';
 import { SegmentTooLargeError, Turns } from './turns.ts';
 import { decodeUserState } from './user-state-codec.ts';
 import { PREFETCH_USERS } from './users.ts';
-
-/** How full a transaction is (1 = full) when it ends where it can: the next segment is to have room. */
-const ENOUGH = 0.5;
 
 export interface ProcessorTaskOptions extends AskOptions {
   /** Of this partition, and of this task alone. */
@@ -59,6 +58,7 @@ export class ProcessorTask implements StageTask {
   readonly #asks: Asks;
   readonly #turns: Turns;
   readonly #due: DueUsers;
+  readonly #pastTime: PastTime;
   readonly #sweeper: Sweeper;
   #unwatch = (): void => undefined;
   #nowMs = 0;
@@ -77,6 +77,7 @@ export class ProcessorTask implements StageTask {
     const { maxEventBytes, historical } = options;
     this.#turns = new Turns({ codec, source: this.#source, maxEventBytes, isHistorical: historical !== null }, this.#overlay);
     this.#due = new DueUsers(this.#overlay);
+    this.#pastTime = new PastTime(this.#overlay, this.#due, this.#turns);
     this.#sweeper = new Sweeper(store, this.#overlay, this.#turns);
     this.#asks = new Asks(context, options, () => this.#nowMs);
   }
@@ -141,15 +142,10 @@ export class ProcessorTask implements StageTask {
   async finish(commit: Commit): Promise<void> {
     const untilMs = this.#options.historical?.untilMs ?? null;
     if (untilMs === null) return;
-    const end = { offset: this.#committed.offset, timestampMs: untilMs, key: null, value: null };
+    const { offset } = this.#committed;
     await this.#untilItFits(async () => {
-      await this.#passTime(untilMs + 1, commit, end.offset, (user) => {
-        for (let timer = nextTimer(user.state); timer !== null && timer.dueMs <= untilMs; timer = nextTimer(user.state)) {
-          // Each user's ticks by themselves: they move nobody else's time.
-          this.#turns.fire(end, user, timer, Math.max(this.#nowMs, timer.dueMs));
-        }
-      });
-      await this.#commit(commit, end.offset);
+      await this.#pastTime.passTo(untilMs, offset, this.#nowMs, () => this.#commit(commit, offset));
+      await this.#commit(commit, offset);
     });
   }
 
@@ -204,7 +200,10 @@ export class ProcessorTask implements StageTask {
 
   async #takeSegment(segment: Segment, commit: Commit): Promise<void> {
     const { to, runs } = segment;
-    if (this.#options.historical !== null) await this.#passSegmentsTime(segment, commit);
+    if (this.#options.historical !== null) {
+      const { offset } = segment.records.at(segment.from)!;
+      await this.#pastTime.passSegment(segment, () => this.#commit(commit, offset));
+    }
     for (const index of segment.keyless) {
       await this.#takeKeyless(segment.records.at(index)!);
       this.#turns.expectRoom(segment);
@@ -218,22 +217,6 @@ export class ProcessorTask implements StageTask {
       if (taken < runs.size) this.#turns.expectRoom(segment);
     }
     this.#nowMs = Math.max(this.#nowMs, segment.nowMs(to - 1));
-  }
-
-  /** Historical input: fires what is due within the segment of all who have no record in it. */
-  async #passSegmentsTime(segment: Segment, commit: Commit): Promise<void> {
-    const { from, to, runs, horizonMs } = segment;
-    if (!this.#overlay.timers.mayBeDueBefore(horizonMs)) return;
-    const offset = segment.records.at(from)!.offset;
-    await this.#passTime(
-      horizonMs,
-      commit,
-      offset,
-      (user) => {
-        this.#turns.fireUntil(segment, user, from, to - 1);
-      },
-      runs,
-    );
   }
 
   async #takeKeyless(record: LogRecord): Promise<void> {
@@ -277,23 +260,6 @@ export class ProcessorTask implements StageTask {
     }
     await this.#schedule();
     this.#asks.ticker.read(record.timestampMs);
-  }
-
-  /** Historical input: lets `fire` fire what is due before the horizon, user by user, but for those in `later`. Many of them may take several transactions. */
-  async #passTime(
-    horizonMs: number,
-    commit: Commit,
-    offset: number,
-    fire: (user: User) => void,
-    later?: ReadonlyMap<string, unknown>,
-  ): Promise<void> {
-    for (;;) {
-      const due = await this.#due.next(horizonMs - 1, later);
-      if (due === undefined) return;
-      fire(due.user);
-      this.#overlay.close(due.user);
-      if (this.#overlay.fill >= ENOUGH) await this.#commit(commit, offset);
-    }
   }
 
   async #commit(commit: Commit, offset: number): Promise<void> {

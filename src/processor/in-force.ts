@@ -88,7 +88,7 @@ interface Resolved {
 }
 
 /**
- * The version in force of one partition: what its last record of one says. A number that is not greater changes nothing, so that two that race, an owner that was fenced, and a
+ * The version in force of one partition: what its last record of one says. A number that is not greater than that of one before changes nothing, so that two that race, an owner that was fenced, and a
  * record that is there twice, all leave every partition with the same version.
  */
 export class PublishedInForce implements InForce {
@@ -151,7 +151,8 @@ export class PublishedInForce implements InForce {
   async activate(offset: number, { hash, number, name }: TopologyInForce, nowMs: number): Promise<boolean> {
     const before = this.#started;
     const { versions, own } = before;
-    if (number < versions.number || (number === versions.number && versions.isInLog)) return false;
+    // The first record counts in any case: who reads the log from its beginning goes by what was in force then.
+    if (versions.isInLog && number <= versions.number) return false;
     if (hash === versions.hash) {
       this.#now = { ...before, versions: { ...versions, number, isInLog: true } };
       return false;

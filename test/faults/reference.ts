@@ -58,6 +58,8 @@ export class Reference {
   #program: Program;
   #own: Program;
   #number: number;
+  /** The first record counts in any case. */
+  #isInLog = false;
   #earlier: readonly EarlierVersion[] = [];
   readonly #options: ReferenceOptions;
   readonly #partition: number;
@@ -83,8 +85,9 @@ export class Reference {
   }
 
   #activate(topology: TopologyInForce, offset: number): void {
-    if (topology.number <= this.#number) return;
+    if (this.#isInLog && topology.number <= this.#number) return;
     this.#number = topology.number;
+    this.#isInLog = true;
     // The same text again changes nothing for whoever is under way.
     if (topology.hash === this.#own.hash) return;
     this.#earlier = stillNeeded([...this.#earlier, { program: this.#own, replacedAtMs: this.nowMs }], this.nowMs);

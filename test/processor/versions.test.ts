@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Journey } from '../../src/core/journey.ts';
 import type { DatePattern } from '../../src/core/pattern-kinds.ts';
 import type { Program } from '../../src/core/program.ts';
@@ -7,6 +7,7 @@ import { FatalError } from '../../src/engine/errors.ts';
 import { decodePosition, POSITION_KEY } from '../../src/engine/position.ts';
 import { partitionFor } from '../../src/log/partitioner.ts';
 import type { Log } from '../../src/log/port.ts';
+import { topicNames } from '../../src/log/topics.ts';
 import { PublishedTopologies } from '../../src/processor/published.ts';
 import type { Topologies } from '../../src/processor/topologies.ts';
 import type { Upstream } from '../../src/processor/upstream.ts';
@@ -280,6 +281,34 @@ describe('the topology in force', () => {
     await rig.pass(2 * HOUR, HOUR);
     const decided = (await rig.decisions()).filter(({ journey }) => journey === 'd').map(({ userId }) => userId);
     expect(decided.toSorted()).toEqual(users.filter((_, i) => i % 5 !== 0).toSorted());
+  });
+
+  it('is told by the log from its beginning on, to whoever has nothing but the log', async () => {
+    const known = await topologies();
+    await publish(known, 'v1');
+    start(known);
+    await rig.settled();
+    await rig.say({ ...REACHED, userId: 'before' });
+    await rig.settled();
+    await publish(known, 'v2');
+    await rig.settled();
+    await rig.say({ ...REACHED, userId: 'behind' });
+    await rig.settled();
+    const again = topicNames('again');
+    const topics = { ...again, timeline: rig.topics.timeline };
+    await rig.log.admin.createTopics(
+      [again.state, again.dispatch, again.decisions, again.deadLetters].map((topic) => ({
+        topic,
+        partitions: 2,
+        replicationFactor: 1,
+        config: {},
+      })),
+    );
+    start(known, { topics, prefix: 'again' });
+    await vi.waitFor(async () => expect(await rig.records(topics.decisions)).toHaveLength(2));
+    const decided = await rig.decoded(topics.decisions, 'lull.v1.Decision');
+    expect(decided.map(({ step, reason, topologyHash }) => `${topologyHash} ${step} ${reason}`).sort()).toEqual(await said());
+    expect(await said()).toEqual(['v1 v1_first sent', 'v2 v2_first sent']);
   });
 
   it('says which sources ticks wait for, and does not wait for those of the one before', async () => {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test, type TestContext } from 'vitest';
 import type { Decision } from '../../src/core/output.ts';
+import { specOf, topicPlans } from '../../src/log/topics.ts';
 import { POSITION_KEY } from '../../src/engine/position.ts';
 import { PublishedTopologies } from '../../src/processor/published.ts';
 import { decodeUserState } from '../../src/processor/user-state-codec.ts';
@@ -224,6 +225,35 @@ describe.concurrent('versions of the topology, on the real broker', () => {
       // Each row as the core makes it of the log.
       await judge(lull);
       expect(await waiting()).toEqual(Array.from({ length: 200 }, () => ['trial_ends', 'trial_over']));
+    },
+  );
+
+  test(
+    'where the topic of topologies was lost, `lull topology activate` publishes with a number that counts',
+    { timeout: 120_000 },
+    async (context) => {
+      const lull = await deployment(context);
+      const { topologies } = lull.topics;
+      const folder = await lull.stateFolder();
+      const first = startVersion(lull, V1, folder);
+      await until(() => areAllIn(lull, 1));
+      for (const params of [V2, V1, V2]) await topology(lull, 'activate', lull.topology, ...setsOf(params));
+      await until(() => areAllIn(lull, 4));
+      await lull.waitUntilRead();
+      expect(await lull.stop(first)).toBe(0);
+      await lull.log.admin.deleteTopics([topologies]);
+      await until(async () => (await lull.log.admin.partitions(topologies)) === undefined);
+      await lull.log.admin.createTopics(
+        topicPlans(lull.prefix)
+          .filter(({ topic }) => topic === topologies)
+          .map((plan) => specOf(plan, 1, 1)),
+      );
+
+      // What is in force has to be there again, and then what is to be.
+      expect(await topology(lull, 'activate', lull.topology, ...setsOf(V2))).toContain('as version 5');
+      expect(await topology(lull, 'activate', lull.topology, ...setsOf(V1))).toContain('as version 6');
+      lull.run(['process', '--state-folder', folder]);
+      await until(() => areAllIn(lull, 6));
     },
   );
 

@@ -31,13 +31,17 @@ export function topology(command: Command): void {
     .action(async (folder: string, { set }: { readonly set: readonly string[] }) => {
       const { config } = commandConfig(activate);
       const compiled = loadTopology(folder, config.prefix, set);
-      await withPublished(config, async (published) => {
+      await withPublished(config, async (published, log) => {
+        const inForce = await versionsInForce(log, topicNames(config.prefix).state);
+        const most = Math.max(0, ...inForce.map((one) => one?.number ?? 0));
         const { newest } = published;
-        if (newest?.hash === compiled.program.hash) {
+        if (newest?.hash === compiled.program.hash && newest.number >= most) {
           say(`${shortName(newest)} is the newest already, version ${newest.number}`);
           return;
         }
-        const version = await publish(published, compiled);
+        let version = await publish(published, compiled);
+        // The topic was created anew, and its numbers have begun again: none comes into force that is not greater.
+        while (version.number <= most) version = await publish(published, compiled);
         say(`published ${shortName(version)} as version ${version.number}: running processors go by it from now on`);
       });
     });

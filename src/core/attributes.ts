@@ -4,7 +4,7 @@ import { own } from './own.ts';
 import { arm, captured, matchOf } from './matches.ts';
 import type { ProgramIndex } from './program-index.ts';
 import type { Journey } from './journey.ts';
-import type { Attributes, DatePattern, Pattern } from './pattern-kinds.ts';
+import type { Attributes, DatePattern } from './pattern-kinds.ts';
 import type { Program } from './program.ts';
 import { zoneOf } from './reach.ts';
 import { begin } from './runs.ts';
@@ -36,15 +36,27 @@ export function attributesChanged(turn: Turn, before: Attributes, cause: Trigger
   }
 }
 
-/** Journeys on dates that a topology has and the one before had not, or not at that time: their names, in its order. */
-export function newDates(before: Program, { journeys }: Program): readonly string[] {
-  const known = new Map(before.journeys.map(({ name, pattern }) => [name, pattern]));
-  return journeys.filter(({ name, pattern }) => pattern.kind === 'date' && !isSameDate(pattern, known.get(name))).map(({ name }) => name);
+/** A journey on a date that is new with a topology, or comes at another time than by the one before. Plain data: it is kept with what goes through the users. */
+export interface NewDate {
+  readonly journey: string;
+  /** When it came before; null = it did not. */
+  readonly before: (Pick<DatePattern, 'offsetMs' | 'atMinutes' | 'yearly'> & { readonly timeZone: string }) | null;
 }
 
-function isSameDate({ attribute, offsetMs, atMinutes, yearly }: DatePattern, before: Pattern | undefined): boolean {
-  if (before?.kind !== 'date') return false;
-  return attribute === before.attribute && offsetMs === before.offsetMs && atMinutes === before.atMinutes && yearly === before.yearly;
+/** In the order of the topology. */
+export function newDates(before: Program, after: Program): readonly NewDate[] {
+  const known = new Map(before.journeys.map(({ name, pattern }) => [name, pattern]));
+  const { timeZone } = before;
+  return after.journeys.flatMap(({ name, pattern }): readonly NewDate[] => {
+    const was = known.get(name);
+    if (pattern.kind !== 'date') return [];
+    if (was?.kind !== 'date' || was.attribute !== pattern.attribute || was.yearly !== pattern.yearly)
+      return [{ journey: name, before: null }];
+    const { offsetMs, atMinutes, yearly } = was;
+    const isLocal = atMinutes !== null || yearly;
+    const isSame = offsetMs === pattern.offsetMs && atMinutes === pattern.atMinutes && (!isLocal || timeZone === after.timeZone);
+    return isSame ? [] : [{ journey: name, before: { offsetMs, atMinutes, yearly, timeZone } }];
+  });
 }
 
 /** Whether anything hangs on a date of the user, or is to, in one of these journeys. */
@@ -56,9 +68,22 @@ export function hasDates({ profile, matches }: UserState, journeys: readonly Jou
   );
 }
 
-/** These journeys are new to the user: the dates that are known already count. */
-export function datesKnown(turn: Turn, journeys: readonly Journey[], cause: Trigger): void {
-  for (const journey of journeys) if (journey.pattern.kind === 'date') moveDate(turn, journey, journey.pattern, cause);
+/**
+ * A journey is new to the user, or comes at another time: the date that is known already counts. What has come by its old time, or is about to, is not told of again. What waits keeps its
+ * trigger, and with it all that has been seen of goals since.
+ */
+export function dateKnown(turn: Turn, journey: Journey, pattern: DatePattern, { before }: NewDate, cause: Trigger): void {
+  const { state, nowMs } = turn;
+  const value = own(state.profile, pattern.attribute);
+  const waiting = state.matches.find((match) => match.journey === journey.name && match.wait === null);
+  const isOfValue = waiting !== undefined && waiting.occurrence.split('+')[0] === String(value);
+  if (before === null || !isDate(value)) {
+    moveDate(turn, journey, pattern, cause);
+    return;
+  }
+  if (isOfValue && waiting.dueMs <= nowMs) return;
+  const zone = zoneOf(state, before);
+  moveDate(turn, journey, pattern, isOfValue ? waiting.trigger : cause, (years) => dueOf(before, zone, value, years) <= nowMs);
 }
 
 /** The names of attributes that are not what they were. */
@@ -88,21 +113,31 @@ export function dateCame(turn: Turn, journey: Journey, pattern: DatePattern, mat
   if (isStale || pattern.yearly) moveDate(turn, journey, pattern, { ...match.trigger, occurredAtMs: match.dueMs });
 }
 
-function moveDate(turn: Turn, journey: Journey, pattern: DatePattern, cause: Trigger): void {
+/** @param isOver the one of that year has had its time */
+function moveDate(turn: Turn, journey: Journey, pattern: DatePattern, cause: Trigger, isOver?: (years: number) => boolean): void {
   const { state, nowMs } = turn;
-  const waiting = (match: Match): boolean => match.journey === journey.name && match.wait === null;
-  if (state.matches.some(waiting)) state.matches = state.matches.filter((match) => !waiting(match));
+  const isMine = (match: Match): boolean => match.journey === journey.name;
+  if (state.matches.some((match) => isMine(match) && match.wait === null))
+    state.matches = state.matches.filter((match) => !isMine(match) || match.wait !== null);
   const value = own(state.profile, pattern.attribute);
   if (!isDate(value)) return;
   const zone = zoneOf(state, turn.program);
-  for (let years = 0; years <= (pattern.yearly ? MAX_YEARS : 0); years++) {
+  // Of a yearly one the day itself is no anniversary of it. Those of earlier years are past, wherever the user is.
+  const first = pattern.yearly ? Math.max(1, yearOf(nowMs - pattern.offsetMs) - yearOf(value) - 1) : 0;
+  for (let years = first; years <= (pattern.yearly ? MAX_YEARS : 0); years++) {
     const dueMs = dueOf(pattern, zone, value, years);
-    // Of a yearly one the day itself is no anniversary of it.
-    if (dueMs <= nowMs || (pattern.yearly && years === 0)) continue;
+    const occurrence = pattern.yearly ? `${value}+${years}` : String(value);
+    // Somebody may be under way with it.
+    if (dueMs <= nowMs || isOver?.(years) === true || state.matches.some((match) => isMine(match) && match.occurrence === occurrence))
+      continue;
     const trigger = { ...cause, properties: captured({ date: value, years }, journey.capture) };
-    arm(turn, journey, runOf(journey, pattern.yearly ? `${value}+${years}` : String(value), trigger, dueMs));
+    arm(turn, journey, runOf(journey, occurrence, trigger, dueMs));
     return;
   }
+}
+
+function yearOf(ms: number): number {
+  return new Date(ms).getUTCFullYear();
 }
 
 /** When a date that waits comes in a zone; null where it has changed. */
@@ -117,7 +152,7 @@ function isDate(value: Scalar | undefined): value is number {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 && value < MAX_MS;
 }
 
-function dueOf({ offsetMs, atMinutes }: DatePattern, zone: string, value: number, years: number): number {
+function dueOf({ offsetMs, atMinutes }: Pick<DatePattern, 'offsetMs' | 'atMinutes'>, zone: string, value: number, years: number): number {
   const ms = (years === 0 ? value : yearsLater(zone, value, years)) + offsetMs;
   // So far off is never, and no calendar has it.
   if (Math.abs(ms) > MAX_MS) return Number.NEGATIVE_INFINITY;

@@ -31,7 +31,7 @@ export function consentedChannels(state: UserState, program: Program, send: Send
 }
 
 /** Where the user is: by the device seen last, else by the attribute `zone`, else as the topology says. What is no zone is not looked at. */
-export function zoneOf({ devices, profile }: Pick<UserState, 'devices' | 'profile'>, { timeZone }: Program): string {
+export function zoneOf({ devices, profile }: Pick<UserState, 'devices' | 'profile'>, { timeZone }: Pick<Program, 'timeZone'>): string {
   let latest: Device | null = null;
   for (const device of devices)
     if (device.zone !== null && isZone(device.zone) && (latest === null || device.lastSeenAtMs > latest.lastSeenAtMs)) latest = device;

@@ -1,4 +1,4 @@
-import { attributesChanged, datesKnown, hasDates } from './attributes.ts';
+import { attributesChanged, dateKnown, hasDates, type NewDate } from './attributes.ts';
 import { eventIdHash, withRecent } from './dedup.ts';
 import { DUPLICATE, NO_EFFECTS } from './draft.ts';
 import type { Step, Turn } from './draft.ts';
@@ -13,7 +13,7 @@ import { completed } from './sequence-matches.ts';
 import { checkReserved, isReserved, textOf } from './reserved.ts';
 import { arbitrate, awaited, exited } from './runs.ts';
 import { onSessionTimer, recordActivity } from './sessions.ts';
-import type { Lifetime, Match, SessionWindow, Timer, UserState } from './state.ts';
+import type { Lifetime, Match, SessionWindow, Timer, Trigger, UserState } from './state.ts';
 import { count } from './tallies.ts';
 import { armTidy, tidy } from './tidy.ts';
 import { isHistory, occurredAtOf } from './time.ts';
@@ -152,19 +152,29 @@ export interface Activation extends Position {
 }
 
 /**
- * Another topology is in force, with journeys on dates (`newDates`) that a user's attributes have already: what passed before is left out, the rest will come as if the
+ * Another topology is in force, with journeys on dates that a user's attributes have already: what passed before is left out, the rest will come as if the
  * attribute had been set now. Once for each user; the same state where it is nothing to them.
  */
-export function onTopology(state: UserState, names: readonly string[], activation: Activation, program: Program): Step {
+export function onTopology(state: UserState, dates: readonly NewDate[], activation: Activation, program: Program): Step {
   const { journeys } = indexProgram(program);
-  const dated = names.flatMap((name) => journeys.get(name) ?? []);
-  if (!hasDates(state, dated)) return { state, effects: NO_EFFECTS };
+  const dated = dates.flatMap((date) => {
+    const journey = journeys.get(date.journey);
+    return journey?.pattern.kind === 'date' ? [{ date, journey, pattern: journey.pattern }] : [];
+  });
+  if (
+    !hasDates(
+      state,
+      dated.map(({ journey }) => journey),
+    )
+  )
+    return { state, effects: NO_EFFECTS };
   const { topic, partition, offset, number, atMs } = activation;
   const turn = turnOf(state, atMs, program);
-  datesKnown(turn, dated, {
+  const trigger: Trigger = {
     ...{ topic, partition, offset, eventId: `$topology-${number}`, type: '$topology' },
     ...{ occurredAtMs: atMs, appendedAtMs: atMs, properties: {}, session: null, traceParent: null },
-  });
+  };
+  for (const { date, journey, pattern } of dated) dateKnown(turn, journey, pattern, date, trigger);
   return turn.state.matches === state.matches ? { state, effects: NO_EFFECTS } : finished(turn);
 }
 

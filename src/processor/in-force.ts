@@ -160,8 +160,8 @@ export class PublishedInForce implements InForce {
     const loaded = await this.#load(hash, `${this.#name}-${offset}`);
     const replaced = { hash: versions.hash, since: versions.since, replacedAtMs: nowMs, program: own };
     const earlier = stillNeeded([...before.earlier, replaced], nowMs);
-    const journeys = newDates(own, loaded.program);
-    const sweep = journeys.length === 0 ? {} : { sweep: { journeys, offset, after: null } };
+    const dates = newDates(own, loaded.program);
+    const sweep = dates.length === 0 ? {} : { sweep: { dates, offset, after: null } };
     this.#now = this.#made({ hash, number, since: number, isInLog: true, ...sweep }, loaded, earlier);
     this.#topologies.note('info', `${this.#name}-${offset}: topology ${name} ${hash} is in force, version ${number}`);
     return true;
@@ -176,7 +176,11 @@ export class PublishedInForce implements InForce {
     const { sweep, ...versions } = before.versions;
     if (sweep === undefined) throw new Error(`${this.#name}: nobody asked for a sweep`);
     this.#now = { ...before, versions: after === null ? versions : { ...versions, sweep: { ...sweep, after } } };
-    if (after === null) this.#topologies.note('info', `${this.#name}: dates that users had before count for ${sweep.journeys.join(', ')}`);
+    if (after === null)
+      this.#topologies.note(
+        'info',
+        `${this.#name}: dates that users had before count for ${sweep.dates.map(({ journey }) => journey).join(', ')}`,
+      );
   }
 
   committed(): void {

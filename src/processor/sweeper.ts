@@ -10,8 +10,8 @@ import { USER_TABLE } from './users.ts';
 import type { Sweep } from './versions.ts';
 
 /** Rows that are read together; and those that one transaction looks at, so that a kill costs no more than these. */
-const CHUNK = 1_000;
-const MAX_CHUNKS = 50;
+const CHUNK = 250;
+const MAX_CHUNKS = 200;
 
 /**
  * Goes through all users of a partition, in the order of their ids, where a topology has come into force with new journeys on dates: those who have had the date since before are to be
@@ -33,9 +33,9 @@ export class Sweeper {
    * @returns the last of them; null = there are no more
    * @throws StateLostError where a row cannot be read
    */
-  async some({ journeys, offset, after }: Sweep, program: Program, nowMs: number): Promise<string | null> {
+  async some({ dates, offset, after }: Sweep, program: Program, nowMs: number): Promise<string | null> {
     const index = indexProgram(program);
-    const dated = journeys.flatMap((name) => index.journeys.get(name) ?? []);
+    const dated = dates.flatMap(({ journey }) => index.journeys.get(journey) ?? []);
     for (let chunks = 0; chunks < MAX_CHUNKS && this.#overlay.fill < ENOUGH; chunks++) {
       const from = after === null ? {} : { gte: keyBehind(Buffer.from(after, 'utf8')) };
       const rows = await this.#store.scan(USER_TABLE, { ...from, limit: CHUNK });
@@ -48,7 +48,7 @@ export class Sweeper {
       await this.#overlay.users.load(concerned);
       for (const userId of concerned) {
         const user = this.#overlay.open(userId)!;
-        this.#turns.learn({ offset, timestampMs: nowMs, key: user.key, value: null }, user, journeys, nowMs);
+        this.#turns.learn({ offset, timestampMs: nowMs, key: user.key, value: null }, user, dates, nowMs);
         this.#overlay.close(user);
         // One of enormous rows is cut short.
         if (this.#overlay.fill >= 1) {

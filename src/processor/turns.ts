@@ -1,4 +1,5 @@
 import type { Codec } from '../avro/codec.ts';
+import type { NewDate } from '../core/attributes.ts';
 import type { Event } from '../core/event.ts';
 import type { Program } from '../core/program.ts';
 import type { Timer, UserState } from '../core/state.ts';
@@ -87,13 +88,13 @@ export class Turns {
   }
 
   /** A topology that is in force now, because of that record. */
-  learn(record: LogRecord, user: User, journeys: readonly string[], nowMs: number): void {
+  learn(record: LogRecord, user: User, dates: readonly NewDate[], nowMs: number): void {
     const program = this.#program;
     const { topic, partition } = this.#options.source;
     const activation = { topic, partition, offset: record.offset, number: program.version, atMs: nowMs };
     // What hangs on a profile can be set anew by one.
     const growth = this.#rowGrowth(user.rowBytes, 0, '$profile');
-    this.#overlay.event(record, user, growth, () => onTopology(user.state, journeys, activation, program));
+    this.#overlay.event(record, user, growth, () => onTopology(user.state, dates, activation, program));
   }
 
   /** One record always fits: its output is bounded by the program. @throws SegmentTooLargeError */

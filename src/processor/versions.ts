@@ -1,3 +1,4 @@
+import type { NewDate } from '../core/attributes.ts';
 import type { Version } from './topologies.ts';
 
 /**
@@ -17,7 +18,7 @@ export interface Versions extends Version {
 
 /** All users of a partition are to learn of journeys on dates that are new; how far that has come. */
 export interface Sweep {
-  readonly journeys: readonly string[];
+  readonly dates: readonly NewDate[];
   /** Of the record that put the topology in force. */
   readonly offset: number;
   /** The last user who was gone through, in the order of their ids' bytes; null = none yet. */
@@ -55,9 +56,9 @@ function isVersions(value: unknown): value is Versions {
 
 function isSweep(value: unknown): value is Sweep {
   if (!isRecord(value)) return false;
-  const { journeys, offset, after } = value;
+  const { dates, offset, after } = value;
   const isFine = Number.isSafeInteger(offset) && (after === null || typeof after === 'string');
-  return isFine && Array.isArray(journeys) && journeys.every((name) => typeof name === 'string');
+  return isFine && Array.isArray(dates) && dates.every((date) => isRecord(date) && typeof date['journey'] === 'string');
 }
 
 function isReplaced(value: unknown): value is ReplacedVersion {

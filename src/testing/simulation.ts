@@ -114,7 +114,7 @@ export class Simulation {
     this.#tickTo(atMs - (this.#allowedLatenessMs ?? 0), false);
     this.#nowMs = Math.max(this.#nowMs, atMs);
     const position = { topic: TOPIC, partition: 0, offset: this.#offset++ };
-    const journeys = newDates(this.#own, program);
+    const dates = newDates(this.#own, program);
     this.#earlier = stillNeeded([...this.#earlier, { program: this.#own, replacedAtMs: this.#nowMs }], this.#nowMs);
     this.#own = program;
     this.#program = withEarlier(
@@ -122,7 +122,7 @@ export class Simulation {
       this.#earlier.map((one) => one.program),
     );
     for (const state of this.#users.values()) {
-      const step = onTopology(state, journeys, { ...position, number: program.version, atMs: this.#nowMs }, this.#program);
+      const step = onTopology(state, dates, { ...position, number: program.version, atMs: this.#nowMs }, this.#program);
       this.#keep(step.state, step.effects);
     }
   }

@@ -131,17 +131,23 @@ describe('journeys on dates of a topology that comes into force', () => {
     log.state = onTopology(log.state, names, { ...activation, atMs: START + atMs }, to).state;
   };
 
+  const namesOf = (before: Program, after: Program): string[] => newDates(before, after).map(({ journey }) => journey);
+
   it('are told apart from those that were there before, at that time', () => {
     const before = dates();
-    expect(newDates(before, before)).toEqual([]);
-    expect(newDates(before, dates({}, { priority: 3 }))).toEqual([]);
-    expect(newDates(programOf({ journeys: [] }), before)).toEqual(['d']);
+    expect(namesOf(before, before)).toEqual([]);
+    expect(namesOf(before, dates({}, { priority: 3 }))).toEqual([]);
+    expect(namesOf(programOf({ journeys: [] }), before)).toEqual(['d']);
     for (const other of [{ attribute: 'begins' }, { offsetMs: DAY }, { atMinutes: 540 }, { yearly: true }])
-      expect(newDates(before, dates(other))).toEqual(['d']);
+      expect(namesOf(before, dates(other))).toEqual(['d']);
     const reached = { kind: 'event', on: { type: 'a', where: null } } as const;
     const other = programOf({ journeys: [journeyOf({ name: 'd', pattern: reached })] });
-    expect(newDates(other, before)).toEqual(['d']);
-    expect(newDates(before, other)).toEqual([]);
+    expect(namesOf(other, before)).toEqual(['d']);
+    expect(namesOf(before, other)).toEqual([]);
+    // A local time of another zone is another time.
+    expect(namesOf(before, { ...before, timeZone: 'Asia/Tokyo' })).toEqual([]);
+    const local = dates({ atMinutes: 540 });
+    expect(namesOf(local, { ...local, timeZone: 'Asia/Tokyo' })).toEqual(['d']);
   });
 
   it('count for a date that is known already, each once; the decision names the topology', () => {
@@ -165,6 +171,59 @@ describe('journeys on dates of a topology that comes into force', () => {
     expect(log.state.matches).toEqual([]);
   });
 
+  it('still know of goals that were reached before they moved', () => {
+    const goal = { cancelOn: [{ trackerId: 'bought', label: 'bought', goal: true }] };
+    const withGoal = (offsetMs: number): Program => ({
+      ...dates({ offsetMs }, goal),
+      ...{
+        trackers: [trackerOf('bought', ['b'], { keepMs: 100 * DAY })],
+        eventTypes: new Map([['b', { type: 'b', activity: true }]]),
+      },
+    });
+    const log = new UserLog(withGoal(-3 * DAY));
+    ends(log, 0, 13 * DAY);
+    log.event('b', 5 * DAY);
+    activated(log, withGoal(-2 * DAY), 6 * DAY);
+    log.tick(20 * DAY);
+    expect(log.outcomes).toEqual([`d ${START + 13 * DAY} goal`]);
+  });
+
+  it('tell nobody again whose old time has passed, and leave to the next tick what is due', () => {
+    const log = new UserLog(dates({ offsetMs: -30 * DAY }));
+    ends(log, 0, 40 * DAY);
+    log.tick(10 * DAY);
+    expect(log.outcomes).toEqual([`d ${START + 40 * DAY} sent`]);
+    activated(log, dates({ offsetMs: -3 * DAY }), 30 * DAY);
+    expect(log.state.matches).toEqual([]);
+
+    const late = new UserLog(dates({ offsetMs: -3 * DAY }));
+    ends(late, 0, 13 * DAY);
+    activated(late, dates({ offsetMs: -3 * DAY - HOUR }), 10 * DAY + 1);
+    late.tick(10 * DAY + HOUR);
+    expect(late.outcomes).toEqual([`d ${START + 13 * DAY} sent`]);
+  });
+
+  it('of a year in which somebody is under way wait for the next', () => {
+    const steps = [
+      sendOf({ name: 'm', next: 1 }),
+      { kind: 'wait', name: 'w', forMs: 7 * DAY, atMinutes: null, until: [], fromTrigger: false, next: 2 } as const,
+      sendOf({ name: 'n' }),
+    ];
+    const yearly = (offsetMs: number): Program => dates({ yearly: true, offsetMs }, { steps });
+    const log = new UserLog(yearly(0));
+    const date = Date.parse('2020-06-10T08:00:00Z');
+    ends(log, 0, date - START);
+    const first = new Date(START).getUTCFullYear() + (START < Date.UTC(new Date(START).getUTCFullYear(), 5, 10, 8) ? 0 : 1);
+    const dayMs = Date.UTC(first, 5, 10, 8) - START;
+    log.tick(dayMs);
+    activated(log, yearly(2 * DAY), dayMs + DAY);
+    const waiting = log.state.matches.map(({ occurrence, wait }) => [occurrence.split('+')[1], wait?.step ?? null]);
+    expect(waiting).toEqual([
+      [String(first - 2020), 'w'],
+      [String(first - 2020 + 1), null],
+    ]);
+  });
+
   it('leave the state of everybody else as it is', () => {
     const log = new UserLog(programOf({ journeys: [] }));
     ends(log, 0, -DAY);
@@ -172,7 +231,7 @@ describe('journeys on dates of a topology that comes into force', () => {
     activated(log, dates(), DAY);
     expect(log.state).toBe(state);
     const without = new UserLog(programOf({ journeys: [] })).state;
-    expect(onTopology(without, ['d'], { ...activation, atMs: START }, dates()).state).toBe(without);
+    expect(onTopology(without, [{ journey: 'd', before: null }], { ...activation, atMs: START }, dates()).state).toBe(without);
   });
 });
 

@@ -2,7 +2,7 @@ import { commandHeaders, revocationHeaders } from '../../src/avro/dispatch-heade
 import type { Codec } from '../../src/avro/codec.ts';
 import { PoisonError } from '../../src/avro/errors.ts';
 import type { ProductEvent } from '../../src/avro/records.ts';
-import { newDates } from '../../src/core/attributes.ts';
+import { newDates, type NewDate } from '../../src/core/attributes.ts';
 import type { Event } from '../../src/core/event.ts';
 import type { Effects } from '../../src/core/output.ts';
 import type { TopologyInForce } from '../../src/avro/records.ts';
@@ -101,12 +101,12 @@ export class Reference {
   }
 
   /** Dates that users have already, of journeys that are new: user by user, in the order of their ids' bytes. */
-  #learn(journeys: readonly string[], offset: number): void {
-    if (journeys.length === 0) return;
+  #learn(dates: readonly NewDate[], offset: number): void {
+    if (dates.length === 0) return;
     const activation = { topic: this.#options.topic, partition: this.#partition, offset, number: this.#own.version, atMs: this.nowMs };
     const byId = [...this.users.values()].sort((a, b) => Buffer.compare(Buffer.from(a.userId), Buffer.from(b.userId)));
     for (const state of byId) {
-      const reason = this.#step(() => onTopology(state, journeys, activation, this.#program));
+      const reason = this.#step(() => onTopology(state, dates, activation, this.#program));
       if (reason !== null) this.#refuse(offset, reason, Buffer.from(state.userId));
     }
   }

@@ -274,7 +274,7 @@ describe('the topology in force', () => {
     await publish(known, 'dated');
     await expect(first.done).rejects.toThrow('the disk is gone');
     const cutOff = (await positions()).flatMap((versions) => versions?.sweep ?? []);
-    expect(cutOff).toMatchObject([{ journeys: ['d'], after: expect.any(String) as unknown }]);
+    expect(cutOff).toMatchObject([{ dates: [{ journey: 'd' }], after: expect.any(String) as unknown }]);
     start(known);
     await rig.settled();
     expect((await positions()).map((versions) => versions?.sweep)).toEqual([undefined, undefined]);

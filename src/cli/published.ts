@@ -3,7 +3,13 @@ import { IngestProgress, type HoldObserver } from '../ingest/progress.ts';
 import type { Log } from '../log/port.ts';
 import { topicNames } from '../log/topics.ts';
 import { PublishedTopologies } from '../processor/published.ts';
-import { TopologyUnusableError, type LoadedTopology, type PublishedVersion, type Topologies } from '../processor/topologies.ts';
+import {
+  TopologyUnusableError,
+  type LoadedTopology,
+  type PublishedVersion,
+  type Topologies,
+  type Version,
+} from '../processor/topologies.ts';
 import type { CompiledTopology } from '../topology/compile.ts';
 import { compileCanonical } from '../topology/compile-canonical.ts';
 import type { Config } from './config.ts';
@@ -34,10 +40,21 @@ export async function openPublished({ config, log, note, holds }: OpenPublished)
   return PublishedTopologies.open({ log, topic, compile, note });
 }
 
-/** @throws CommandError where it cannot be published */
-export async function publish(published: PublishedTopologies, { program, canonical }: CompiledTopology): Promise<PublishedVersion> {
+/**
+ * With a number that is greater than those in force: where the topic was created anew, its numbers have begun again, and none comes into force that is not greater.
+ * @throws CommandError where it cannot be published
+ */
+export async function publish(
+  published: PublishedTopologies,
+  { program, canonical }: CompiledTopology,
+  inForce: readonly (Version | undefined)[],
+): Promise<PublishedVersion> {
+  const most = Math.max(0, ...inForce.map((one) => one?.number ?? 0));
   try {
-    return await published.publish(program.hash, canonical);
+    for (;;) {
+      const version = await published.publish(program.hash, canonical);
+      if (version.number > most) return version;
+    }
   } catch (error) {
     if (error instanceof TopologyUnusableError) throw new CommandError(error.message);
     throw error;

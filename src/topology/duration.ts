@@ -25,9 +25,10 @@ export function durationMs(text: string): number {
   return ms;
 }
 
-/** Whether it is one of the right form, with a sign or without, that is too long, and nothing but that. */
+/** Whether what it has of a duration (behind a sign, or behind `every`) is too long, and nothing but that. */
 export function isTooLong(text: string): boolean {
-  return text.startsWith('-') ? isTooLong(text.slice(1)) : FORM.test(text) && parseDuration(text) === undefined;
+  const duration = text.replace(/^(-|every )/, '');
+  return FORM.test(duration) && parseDuration(duration) === undefined;
 }
 
 /** The shortest exact form: 5400000 is `1h30m`. */

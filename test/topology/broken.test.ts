@@ -567,10 +567,12 @@ const CASES: readonly Case[] = [
     edits: [
       [CART, 'ttl: 4h', 'ttl: 99999999999999d'],
       [DROP, 'within: 30d', 'within: 36501d'],
+      [DROP, 'reentry: every 14d', 'reentry: every 36501d'],
     ],
     says: [
       'journeys/cart_abandoned.yaml:32:10: error: `ttl` must be a duration such as 90s, 30m, 1h or 7d, not `99999999999999d`\n    at most 36500d are possible',
       'journeys/price_drop.yaml:9:55: error: `within` must be a duration such as 90s, 30m, 1h or 7d, not `36501d`\n    at most 36500d are possible',
+      'journeys/price_drop.yaml:14:10: error: `reentry` must be always, once, once per session, or every 7d, not `every 36501d`\n    at most 36500d are possible',
     ],
   },
   {

@@ -33,15 +33,16 @@ export function topology(command: Command): void {
       const compiled = loadTopology(folder, config.prefix, set);
       await withPublished(config, async (published, log) => {
         const inForce = await versionsInForce(log, topicNames(config.prefix).state);
-        const most = Math.max(0, ...inForce.map((one) => one?.number ?? 0));
         const { newest } = published;
-        if (newest?.hash === compiled.program.hash && newest.number >= most) {
+        const { hash } = compiled.program;
+        // Where the topic was created anew, another text of that number or a greater one may be in force.
+        const isBefore = ({ number }: PublishedVersion): boolean =>
+          inForce.some((one) => one !== undefined && (one.number > number || (one.number === number && one.hash !== hash)));
+        if (newest?.hash === hash && !isBefore(newest)) {
           say(`${shortName(newest)} is the newest already, version ${newest.number}`);
           return;
         }
-        let version = await publish(published, compiled);
-        // The topic was created anew, and its numbers have begun again: none comes into force that is not greater.
-        while (version.number <= most) version = await publish(published, compiled);
+        const version = await publish(published, compiled, inForce);
         say(`published ${shortName(version)} as version ${version.number}: running processors go by it from now on`);
       });
     });

@@ -1,3 +1,4 @@
+import type { Log } from '../../log/port.ts';
 import { topicNames } from '../../log/topics.ts';
 import type { PublishedTopologies } from '../../processor/published.ts';
 import { createProcessorStage } from '../../processor/stage.ts';
@@ -9,6 +10,7 @@ import { holdObserver, processorObserver } from '../observers.ts';
 import { openPublished, publish, shortName } from '../published.ts';
 import type { Service } from '../service.ts';
 import { loadTopology } from '../topology.ts';
+import { versionsInForce } from '../versions-in-force.ts';
 import { parentLink } from '../workers/parent-link.ts';
 
 /**
@@ -25,7 +27,7 @@ export function processorService(config: Config, folder: string | null, set: rea
       const holds = holdObserver(metrics.metrics, logger);
       const note: PublishedTopologies['note'] = (level, message) => logger[level]({ stage: 'processor' }, message);
       published = (await openPublished({ config, log, note, holds })).follow();
-      await settle(published, topology, config, logger);
+      await settle(published, topology, { config, log, logger });
       const { newest } = published;
       logger.info({ topology: newest?.name, topologyHash: newest?.hash }, 'processing');
       const stage = createProcessorStage({
@@ -42,9 +44,9 @@ export function processorService(config: Config, folder: string | null, set: rea
 async function settle(
   published: PublishedTopologies,
   topology: CompiledTopology | null,
-  { prefix }: Config,
-  logger: Logger,
+  { config, log, logger }: { readonly config: Config; readonly log: Log; readonly logger: Logger },
 ): Promise<void> {
+  const { prefix } = config;
   const parent = parentLink();
   const { newest } = published;
   if (topology === null) {
@@ -66,5 +68,5 @@ async function settle(
   }
   // Of several workers one publishes: the others would do it again.
   if (parent !== undefined && parent.index > 0) await published.first(parent.stopping);
-  else await publish(published, topology);
+  else await publish(published, topology, await versionsInForce(log, topicNames(prefix).state));
 }

@@ -17,6 +17,7 @@ import { dayOf, instantOf, yearsLater } from './zone.ts';
  * A date is a fact: it counts also where it was imported, and a changed one moves what hangs on it. What has passed when it becomes known is left out.
  */
 
+const DAY_MS = 86_400_000;
 const MAX_YEARS = 200;
 /** Half of what a `Date` can have: room for all that is added to it. */
 const MAX_MS = 8.64e15 / 2;
@@ -149,14 +150,18 @@ export function dateIn({ state }: Turn, zone: string, pattern: DatePattern, { oc
 
 /** Milliseconds that a calendar can have: others would make a due time that no row can keep. */
 function isDate(value: Scalar | undefined): value is number {
-  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 && value < MAX_MS;
+  return typeof value === 'number' && Number.isSafeInteger(value) && Math.abs(value) < MAX_MS;
 }
 
+/**
+ * A date that is exactly midnight in UTC is a day of the calendar (a birthday, `2025-07-01`), and no moment: at a local time, it is that day wherever the user is.
+ */
 function dueOf({ offsetMs, atMinutes }: Pick<DatePattern, 'offsetMs' | 'atMinutes'>, zone: string, value: number, years: number): number {
-  const ms = (years === 0 ? value : yearsLater(zone, value, years)) + offsetMs;
+  const dayZone = atMinutes !== null && value % DAY_MS === 0 ? 'UTC' : zone;
+  const ms = (years === 0 ? value : yearsLater(dayZone, value, years)) + offsetMs;
   // So far off is never, and no calendar has it.
   if (Math.abs(ms) > MAX_MS) return Number.NEGATIVE_INFINITY;
-  return atMinutes === null ? ms : instantOf(zone, dayOf(zone, ms), atMinutes);
+  return atMinutes === null ? ms : instantOf(zone, dayOf(dayZone, ms), atMinutes);
 }
 
 function runOf(journey: Journey, occurrence: string, trigger: Trigger, dueMs: number): Match {

@@ -92,6 +92,23 @@ export function hasBehindAndBefore(moments: Moments, from: Moment, to: Moment): 
   return false;
 }
 
+/** Is this one of them? */
+export function hasMoment(moments: Moments, { atMs, offset }: Moment): boolean {
+  for (let i = moments.length - 2; i >= 0 && moments[i]! >= atMs; i -= 2) if (moments[i] === atMs && moments[i + 1] === offset) return true;
+  return false;
+}
+
+/** How many lie behind the one and not behind the other? */
+export function countBehindAndUpTo(moments: Moments, from: Moment, to: Moment): number {
+  let count = 0;
+  for (let i = momentCount(moments) - 1; i >= 0; i--) {
+    const moment = momentAt(moments, i);
+    if (!isBehind(moment, from)) break;
+    if (!isBehind(moment, to)) count++;
+  }
+  return count;
+}
+
 /** Is one of them behind the trigger and before the deadline? */
 export function hasBetween(moments: Moments, trigger: Moment, deadlineMs: number): boolean {
   for (let i = momentCount(moments) - 1; i >= 0; i--) {

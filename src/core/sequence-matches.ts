@@ -2,7 +2,7 @@ import { decideUnevaluated } from './decisions.ts';
 import type { Turn } from './draft.ts';
 import type { Event } from './event.ts';
 import { arm, startOf } from './matches.ts';
-import { hasBehindAndBefore, isBehind, lastOf } from './moments.ts';
+import { countBehindAndUpTo, hasBehindAndBefore, hasMoment, isBehind, lastOf } from './moments.ts';
 import { usedIdOf, type SequenceJourney, type TrackerIndex } from './program-index.ts';
 import { EvaluationError } from './condition.ts';
 import type { KeyOf } from './condition.ts';
@@ -58,19 +58,28 @@ export function holdsAtDeadline(turn: Turn, journey: SequenceJourney, match: Mat
   return quiet === true;
 }
 
-/** Of several first events in a row, or at one moment, the last counts: those that nothing has come behind since wait no longer. */
+/**
+ * Of several first events in a row, or at one moment, the last counts: those that nothing has come behind since wait no longer. Where the same event is asked for again at once, as many
+ * of the last ones count as are asked for.
+ */
 function replacePrevious(turn: Turn, journey: SequenceJourney, match: Match): void {
-  const next = journey.pattern.links[0];
+  const { links } = journey.pattern;
+  const next = links[0];
   if (next === undefined) return;
   const tracker = turn.index.trackers.get(next.trackerId)!;
   const moments = momentsOf(turn.state, tracker, match.key);
   const [start, { matches }] = [startOf(match), turn.state];
+  const isNext = hasMoment(moments, start);
+  const behind = links.findIndex(({ trackerId }) => trackerId !== next.trackerId);
+  const asked = isNext ? (behind < 0 ? links.length : behind) : 0;
   const replaced = (other: Match): boolean =>
     other.wait === null &&
     other.journey === match.journey &&
     other.key === match.key &&
     isBehind(start, startOf(other)) &&
-    (start.atMs === startOf(other).atMs || !hasBehindAndBefore(moments, startOf(other), start));
+    (isNext
+      ? countBehindAndUpTo(moments, startOf(other), start) > asked
+      : start.atMs === startOf(other).atMs || !hasBehindAndBefore(moments, startOf(other), start));
   if (matches.some(replaced)) turn.state.matches = matches.filter((other) => !replaced(other));
 }
 

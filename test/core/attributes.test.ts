@@ -123,6 +123,29 @@ describe('a date of an attribute', () => {
   });
 });
 
+describe('a day of the calendar', () => {
+  it('is that day wherever the user is, at a local time', () => {
+    for (const [zone, due] of [
+      ['America/New_York', '2025-07-01T14:00:00Z'],
+      ['Asia/Tokyo', '2025-07-01T01:00:00Z'],
+      ['Pacific/Kiritimati', '2025-06-30T20:00:00Z'],
+    ] as const) {
+      const log = new UserLog(dates({ yearly: true, atMinutes: 600 }));
+      log.event('$profile', 0, { properties: { zone, ends: Date.parse('1990-07-01') } });
+      expect([zone, log.state.matches.map(({ dueMs }) => new Date(dueMs).toISOString())]).toEqual([zone, [due.replace('Z', '.000Z')]]);
+    }
+  });
+
+  it('may be before 1970', () => {
+    for (const birthday of ['1950-07-01', '1969-12-31', '1900-02-28']) {
+      const log = new UserLog(dates({ yearly: true, atMinutes: 600 }));
+      log.event('$profile', 0, { properties: { ends: Date.parse(birthday) } });
+      log.tick(366 * DAY);
+      expect([birthday, log.outcomes.length]).toEqual([birthday, 1]);
+    }
+  });
+});
+
 describe('journeys on dates of a topology that comes into force', () => {
   const activation = { topic: 'timeline', partition: 0, offset: 99, number: 2 };
   const activated = (log: UserLog, to: Program, atMs: number): void => {

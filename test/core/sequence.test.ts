@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { EvaluationError } from '../../src/core/condition.ts';
-import type { SequencePattern } from '../../src/core/pattern-kinds.ts';
+import type { SequenceLink, SequencePattern } from '../../src/core/pattern-kinds.ts';
 import type { Program } from '../../src/core/program.ts';
 import { DAY, HOUR, MINUTE, UserLog, journeyOf, programOf, trackerOf } from './support.ts';
 
@@ -50,6 +50,41 @@ describe('the sequence pattern', () => {
     log.event('c', 2 * MINUTE);
     expect(log.outcomes).toEqual(['abc a sent']);
     expect(log.state.matches).toEqual([]);
+  });
+
+  it('may ask for its first event again: the last of them in a row count', () => {
+    const again = (links: SequencePattern['links'], withoutId: string | null = null): Program => {
+      const program = sequences({ links, withoutId });
+      return { ...program, trackers: [...program.trackers, trackerOf('a', ['a'], { restrains: false })] };
+    };
+    const [a, b, c] = ['a', 'b', 'c'].map((trackerId) => ({ trackerId, withoutId: null })) as [SequenceLink, SequenceLink, SequenceLink];
+    const aab = new UserLog(again([a, b]));
+    for (let i = 1; i <= 5; i++) aab.event('a', i * MINUTE, { id: `a${i}` });
+    // No more of them wait than count.
+    expect(aab.state.matches.map(({ trigger }) => trigger.eventId)).toEqual(['a4', 'a5']);
+    aab.event('b', 6 * MINUTE);
+    expect([aab.outcomes, aab.state.matches]).toEqual([['abc a4 sent'], []]);
+    aab.event('a', 7 * MINUTE);
+    aab.event('b', 8 * MINUTE);
+    aab.tick(3 * HOUR);
+    expect(aab.outcomes).toHaveLength(1);
+
+    const aaac = new UserLog(again([a, a, c]));
+    for (let i = 1; i <= 4; i++) aaac.event('a', i * MINUTE, { id: `a${i}` });
+    aaac.event('c', 5 * MINUTE);
+    expect(aaac.outcomes).toEqual(['abc a2 sent']);
+
+    const quiet = new UserLog(again([a], 'x'));
+    quiet.event('a', 0, { id: 'a1' });
+    quiet.event('a', MINUTE, { id: 'a2' });
+    quiet.tick(2 * HOUR);
+    expect(quiet.outcomes).toEqual(['abc a1 sent']);
+    const loud = new UserLog(again([a], 'x'));
+    loud.event('a', 0);
+    loud.event('a', MINUTE);
+    loud.event('x', 2 * MINUTE);
+    loud.tick(2 * HOUR);
+    expect(loud.outcomes).toEqual([]);
   });
 
   it('wants the order', () => {

@@ -30,6 +30,7 @@ export function readExpected(
   form: ScenarioForm,
   path: Path,
   { journeys: known }: Pick<Program, 'journeys'>,
+  channels: ReadonlyMap<string, unknown>,
   time: (text: string) => number,
 ): { expected: Expected[]; never: Scenario['never']; issues: Issue[] } {
   const issues: Issue[] = [];
@@ -47,6 +48,9 @@ export function readExpected(
     const steps = journey?.steps.map(({ name }) => name) ?? [];
     if (journey !== undefined && item.step !== undefined && !steps.includes(item.step))
       issues.push(source.issue([...at, 'step'], `\`${item.journey}\` has no step \`${item.step}\``, didYouMean(item.step, steps, 'steps')));
+    const { channel } = item as SentForm;
+    if (channel !== undefined && !channels.has(channel))
+      issues.push(source.issue([...at, 'channel'], `there is no channel \`${channel}\``, didYouMean(channel, channels.keys(), 'channels')));
     if (kind === 'rejected' && item.reason !== undefined && !REASONS.includes(item.reason))
       issues.push(
         source.issue(

@@ -9,7 +9,9 @@ import { shapeIssues } from '../topology/shape.ts';
 import type { Path, Source } from '../topology/source.ts';
 import { didYouMean } from '../topology/suggest.ts';
 import { readExpected } from './expectations.ts';
+import { factMistakes } from './check-facts.ts';
 import { factEvents } from './facts.ts';
+import { fits } from './fits.ts';
 import { EditedTopology } from './edited.ts';
 import type { EntryForm, FactsForm, Scenario, ScenarioForm, ScenariosFile, TimelineStep } from './scenario.ts';
 import type { AppendedEvent } from './simulation.ts';
@@ -79,7 +81,9 @@ class ScenarioReader {
   read(): Scenario {
     const form = this.#form;
     const given: FactsForm = { ...this.#file.defaults?.given, ...form.given };
-    const steps: TimelineStep[] = this.#facts(given, this.#startMs, [...this.path, 'given']);
+    const isOwn = (fact: Path[number] | undefined): boolean => form.given?.[fact as keyof FactsForm] !== undefined;
+    const placeOf = (path: Path): Path => [...(isOwn(path[0]) || path.length === 0 ? this.path : ['defaults']), 'given', ...path];
+    const steps: TimelineStep[] = this.#facts(given, this.#startMs, placeOf);
     let lastMs = this.#startMs;
     form.timeline.forEach((entry, i) => {
       const path = [...this.path, 'timeline', i];
@@ -93,7 +97,7 @@ class ScenarioReader {
       lastMs = Math.max(lastMs, atMs);
       steps.push(...this.#entry(i, atMs, path));
     });
-    const expected = readExpected(this.#source, form, this.path, this.#edited, (text) => this.#time(text));
+    const expected = readExpected(this.#source, form, this.path, this.#edited, this.#topology.program.channels, (text) => this.#time(text));
     this.issues.push(...expected.issues);
     return {
       name: form.name,
@@ -146,6 +150,13 @@ class ScenarioReader {
         const waiting = entry.waiting!.map((form, j) => {
           if (!this.#topology.program.journeys.some((journey) => journey.name === form.journey))
             this.issue([...path, 'waiting', j, 'journey'], `there is no journey \`${form.journey}\``, this.#journeyHint(form.journey));
+          const waits = this.#edited.journeys.find(({ name }) => name === form.journey)?.steps.map(({ name }) => name) ?? [];
+          if (form.step !== undefined && waits.length > 0 && !waits.includes(form.step))
+            this.issue(
+              [...path, 'waiting', j, 'step'],
+              `\`${form.journey}\` has no step \`${form.step}\``,
+              didYouMean(form.step, waits, 'steps'),
+            );
           return {
             journey: form.journey,
             step: form.step ?? null,
@@ -156,7 +167,7 @@ class ScenarioReader {
         return [{ kind, atMs, expected: waiting, place: this.#source.at(path) }];
       }
       default:
-        return this.#facts(entry, atMs, path);
+        return this.#facts(entry, atMs, (inner) => [...path, ...inner]);
     }
   }
 
@@ -279,9 +290,11 @@ class ScenarioReader {
         );
   }
 
-  #facts(facts: FactsForm, atMs: number, path: Path): TimelineStep[] {
-    const place = this.#source.at(path);
+  /** @param placeOf the path of what has a path within the facts */
+  #facts(facts: FactsForm, atMs: number, placeOf: (path: Path) => Path): TimelineStep[] {
+    const place = this.#source.at(placeOf([]));
     const profile = this.#times(facts.profile ?? {}, this.#topology.profile ?? undefined);
+    for (const { path, message, hint } of factMistakes({ ...facts, profile }, this.#topology)) this.issue(placeOf(path), message, hint);
     return factEvents(facts.profile === undefined ? facts : { ...facts, profile }).map(({ type, properties }) => ({
       kind: 'append',
       atMs,
@@ -322,18 +335,6 @@ class ScenarioReader {
       this.#topology.program.journeys.map((journey) => journey.name),
       'journeys',
     );
-  }
-}
-
-function fits(value: string | number | boolean, type: string): boolean {
-  switch (type) {
-    case 'long':
-    case 'time':
-      return Number.isSafeInteger(value);
-    case 'double':
-      return typeof value === 'number';
-    default:
-      return typeof value === type;
   }
 }
 

@@ -256,4 +256,40 @@ ${expectation('{ at: 1h, tick: true },')} nobody } }] }
       '    did you mean `cap`?',
     ]);
   });
+
+  it('knows no person whom the topology would not know', () => {
+    expect(
+      report(`
+  - name: facts
+    given:
+      profile: { nickname: 7, nikname: Ada, zone: New York }
+      devices: [{ kind: fmc, zone: Europe/Berln }]
+      consent: { nwes: out, news/sms: in }
+    timeline:
+      - { at: 1h, event: watched }
+      - { at: 1h, profile: { nickname: null, zone: Europe/Berlin } }
+      - { at: 1h, waiting: [{ journey: main, step: nte }] }
+    expect:
+      sent: [{ at: 2h, journey: main, channel: push }]
+`),
+    ).toEqual([
+      'tests/all.yaml:11:28: error: `nickname` is a string, not `7`',
+      'tests/all.yaml:11:40: error: there is no attribute `nikname`',
+      '    did you mean `nickname`?',
+      'tests/all.yaml:11:51: error: there is no time zone `New York`',
+      '    an IANA name, such as Europe/Berlin',
+      'tests/all.yaml:12:25: error: no channel reaches a device of kind `fmc`',
+      '    did you mean `fcm`?',
+      'tests/all.yaml:12:36: error: there is no time zone `Europe/Berln`',
+      '    an IANA name, such as Europe/Berlin',
+      'tests/all.yaml:13:24: error: there is no category `nwes`',
+      '    did you mean `news`?',
+      'tests/all.yaml:13:39: error: there is no channel `sms`',
+      '    channels: fcm, log',
+      'tests/all.yaml:17:52: error: `main` has no step `nte`',
+      '    did you mean `note`?',
+      'tests/all.yaml:19:48: error: there is no channel `push`',
+      '    channels: fcm, log',
+    ]);
+  });
 });

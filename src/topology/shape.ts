@@ -112,7 +112,11 @@ function translate(source: Source, error: ErrorObject): Issue | null {
     }
     case 'minItems':
     case 'minProperties':
-      return source.issue(path, `\`${nameOf(path)}\` is empty`, `it must be ${expectation(schema)}`);
+      return source.issue(
+        path,
+        `\`${nameOf(path)}\` ${isEmpty(error.data) ? 'is empty' : 'has too few'}`,
+        `it must be ${expectation(schema)}`,
+      );
     case 'enum': {
       const allowed = (params['allowedValues'] as readonly unknown[]).map(String);
       const value = String(error.data);
@@ -123,6 +127,10 @@ function translate(source: Source, error: ErrorObject): Issue | null {
       return source.issue(path, `\`${nameOf(path)}\` must be ${expectation(schema)}, not ${show(error.data)}`, hintFor(schema, error.data));
     }
   }
+}
+
+function isEmpty(value: unknown): boolean {
+  return Object.keys(value as object).length === 0;
 }
 
 function expectation(schema: Readonly<Record<string, unknown>>): string {
@@ -153,12 +161,15 @@ const OTHER_TYPES: Readonly<Record<string, string>> = {
   bool: 'boolean',
   text: 'string',
   str: 'string',
+  date: 'time',
+  datetime: 'time',
+  timestamp: 'time',
 };
 
 function typeHint(value: string): string | null {
   const optional = value.endsWith('?') ? '?' : '';
   const other = OTHER_TYPES[value.replace(/\?$/, '').toLowerCase()];
-  return other === undefined ? didYouMean(value, ['string', 'long', 'double', 'boolean']) : `write \`${other}${optional}\``;
+  return other === undefined ? didYouMean(value, ['string', 'long', 'double', 'boolean', 'time']) : `write \`${other}${optional}\``;
 }
 
 function describe(schema: Readonly<Record<string, unknown>>, key: string): string | null {

@@ -2,14 +2,14 @@ import type { Turn } from './draft.ts';
 import type { Scalar } from './event.ts';
 import { own } from './own.ts';
 import { arm, captured, matchOf } from './matches.ts';
-import type { ProgramIndex } from './program-index.ts';
+import { indexProgram, type ProgramIndex } from './program-index.ts';
 import type { Journey } from './journey.ts';
 import type { Attributes, DatePattern } from './pattern-kinds.ts';
 import type { Program } from './program.ts';
 import { zoneOf } from './reach.ts';
 import { begin } from './runs.ts';
 import type { Match, Trigger, UserState } from './state.ts';
-import { dayOf, instantOf, yearsLater } from './zone.ts';
+import { DAY_MS, dayOf, instantOf, yearsLater } from './zone.ts';
 
 /**
  * What hangs on a user's attributes: that one changes, that a condition on them (a segment) comes true or ends, and dates.
@@ -17,7 +17,6 @@ import { dayOf, instantOf, yearsLater } from './zone.ts';
  * A date is a fact: it counts also where it was imported, and a changed one moves what hangs on it. What has passed when it becomes known is left out.
  */
 
-const DAY_MS = 86_400_000;
 const MAX_YEARS = 200;
 /** Half of what a `Date` can have: room for all that is added to it. */
 const MAX_MS = 8.64e15 / 2;
@@ -61,27 +60,31 @@ export function newDates(before: Program, after: Program): readonly NewDate[] {
 }
 
 /** Whether anything hangs on a date of the user, or is to, in one of these journeys. */
-export function hasDates({ profile, matches }: UserState, journeys: readonly Journey[]): boolean {
-  return journeys.some(
-    ({ name, pattern }) =>
-      pattern.kind === 'date' &&
-      (isDate(own(profile, pattern.attribute)) || matches.some((match) => match.journey === name && match.wait === null)),
-  );
+export function hasDates({ profile, matches }: UserState, dates: readonly NewDate[], program: Program): boolean {
+  const { journeys } = indexProgram(program);
+  return dates.some(({ journey: name }) => {
+    const pattern = journeys.get(name)?.pattern;
+    if (pattern?.kind !== 'date') return false;
+    return isDate(own(profile, pattern.attribute)) || matches.some((match) => match.journey === name && match.wait === null);
+  });
 }
 
 /**
  * A journey is new to the user, or comes at another time: the date that is known already counts. What has come by its old time, or is about to, is not told of again. What waits keeps its
  * trigger, and with it all that has been seen of goals since.
  */
-export function dateKnown(turn: Turn, journey: Journey, pattern: DatePattern, { before }: NewDate, cause: Trigger): void {
-  const { state, nowMs } = turn;
+export function dateKnown(turn: Turn, { journey: name, before }: NewDate, cause: Trigger): void {
+  const { state, nowMs, index } = turn;
+  const journey = index.journeys.get(name);
+  if (journey?.pattern.kind !== 'date') return;
+  const { pattern } = journey;
   const value = own(state.profile, pattern.attribute);
-  const waiting = state.matches.find((match) => match.journey === journey.name && match.wait === null);
-  const isOfValue = waiting !== undefined && waiting.occurrence.split('+')[0] === String(value);
   if (before === null || !isDate(value)) {
     moveDate(turn, journey, pattern, cause);
     return;
   }
+  const waiting = state.matches.find((match) => match.journey === name && match.wait === null);
+  const isOfValue = waiting !== undefined && waiting.occurrence.split('+')[0] === String(value);
   if (isOfValue && waiting.dueMs <= nowMs) return;
   const zone = zoneOf(state, before);
   moveDate(turn, journey, pattern, isOfValue ? waiting.trigger : cause, (years) => dueOf(before, zone, value, years) <= nowMs);

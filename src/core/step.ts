@@ -156,25 +156,14 @@ export interface Activation extends Position {
  * attribute had been set now. Once for each user; the same state where it is nothing to them.
  */
 export function onTopology(state: UserState, dates: readonly NewDate[], activation: Activation, program: Program): Step {
-  const { journeys } = indexProgram(program);
-  const dated = dates.flatMap((date) => {
-    const journey = journeys.get(date.journey);
-    return journey?.pattern.kind === 'date' ? [{ date, journey, pattern: journey.pattern }] : [];
-  });
-  if (
-    !hasDates(
-      state,
-      dated.map(({ journey }) => journey),
-    )
-  )
-    return { state, effects: NO_EFFECTS };
+  if (!hasDates(state, dates, program)) return { state, effects: NO_EFFECTS };
   const { topic, partition, offset, number, atMs } = activation;
   const turn = turnOf(state, atMs, program);
   const trigger: Trigger = {
     ...{ topic, partition, offset, eventId: `$topology-${number}`, type: '$topology' },
     ...{ occurredAtMs: atMs, appendedAtMs: atMs, properties: {}, session: null, traceParent: null },
   };
-  for (const { date, journey, pattern } of dated) dateKnown(turn, journey, pattern, date, trigger);
+  for (const date of dates) dateKnown(turn, date, trigger);
   return turn.state.matches === state.matches ? { state, effects: NO_EFFECTS } : finished(turn);
 }
 

@@ -4,7 +4,7 @@
  * A local time that a change of clocks leaves out is the next instant that there is; one that comes twice is the first.
  */
 
-const DAY_MS = 86_400_000;
+export const DAY_MS = 86_400_000;
 /** Offsets change on quarter hours only. */
 const SLOT_MS = 900_000;
 const MAX_KNOWN = 10_000;

@@ -1,5 +1,4 @@
 import { hasDates } from '../core/attributes.ts';
-import { indexProgram } from '../core/program-index.ts';
 import type { Program } from '../core/program.ts';
 import { keyBehind } from '../store/key-behind.ts';
 import type { PartitionStore } from '../store/port.ts';
@@ -34,8 +33,6 @@ export class Sweeper {
    * @throws StateLostError where a row cannot be read
    */
   async some({ dates, offset, after }: Sweep, program: Program, nowMs: number): Promise<string | null> {
-    const index = indexProgram(program);
-    const dated = dates.flatMap(({ journey }) => index.journeys.get(journey) ?? []);
     for (let chunks = 0; chunks < MAX_CHUNKS && this.#overlay.fill < ENOUGH; chunks++) {
       const from = after === null ? {} : { gte: keyBehind(Buffer.from(after, 'utf8')) };
       const rows = await this.#store.scan(USER_TABLE, { ...from, limit: CHUNK });
@@ -43,7 +40,7 @@ export class Sweeper {
       const concerned: string[] = [];
       for (const { key, value } of rows) {
         after = key.toString('utf8');
-        if (hasDates(decodeRow(value, after), dated)) concerned.push(after);
+        if (hasDates(decodeRow(value, after), dates, program)) concerned.push(after);
       }
       await this.#overlay.users.load(concerned);
       for (const userId of concerned) {

@@ -2,6 +2,8 @@ import { kafkaJars } from '../../src/dev/stack/artifacts.ts';
 import { cacheFolder } from '../../src/dev/stack/cache.ts';
 import { findJava } from '../../src/dev/stack/java.ts';
 import { startKafka } from '../../src/dev/stack/kafka.ts';
+import { createKafkaLog } from '../../src/log/kafka/log.ts';
+import type { Log } from '../../src/log/port.ts';
 
 export interface BenchBroker {
   readonly bootstrap: string;
@@ -26,4 +28,21 @@ export async function benchBroker(
   };
   const serving = await startKafka({ java, code, onProgress, signal, more: { ports: 0, settings: () => settings } });
   return { bootstrap: `127.0.0.1:${serving.ports[0]}`, stop: () => serving.kept.stop() };
+}
+
+/** A broker as above and a log on it, for as long as `use` takes. */
+export async function withBenchLog(
+  given: string | undefined,
+  onProgress: (line: string) => void,
+  signal: AbortSignal,
+  use: (log: Log) => Promise<void>,
+): Promise<void> {
+  const broker = await benchBroker(given, onProgress, signal);
+  const log = createKafkaLog({ brokers: broker.bootstrap.split(','), clientId: 'lull-bench' });
+  try {
+    await use(log);
+  } finally {
+    await log.close();
+    await broker.stop();
+  }
 }

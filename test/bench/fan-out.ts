@@ -12,12 +12,11 @@ import { Worker } from '../../src/engine/worker.ts';
 import { silentItemsObserver } from '../../src/items/observer.ts';
 import { createItemsStage } from '../../src/items/stage.ts';
 import { END_TABLE, INTEREST_TABLE } from '../../src/items/tables.ts';
-import { createKafkaLog } from '../../src/log/kafka/log.ts';
 import { partitionFor } from '../../src/log/partitioner.ts';
 import type { Log, OutRecord } from '../../src/log/port.ts';
 import { specOf, topicNames, topicPlans, type TopicNames } from '../../src/log/topics.ts';
 import { openRocksStore } from '../../src/store/rocks/rocks-store.ts';
-import { benchBroker } from './broker.ts';
+import { withBenchLog } from './broker.ts';
 import { machineLine, median } from './table.ts';
 
 const HELP = `How fast a change of an item is told to those who are interested, and how long another item of the same partition waits for that meanwhile.
@@ -60,9 +59,7 @@ export async function run(args: readonly string[], signal: AbortSignal): Promise
     process.stdout.write(HELP);
     return;
   }
-  const broker = await benchBroker(values.bootstrap, say, signal);
-  const log = createKafkaLog({ brokers: [broker.bootstrap], clientId: 'bench-fan-out' });
-  try {
+  await withBenchLog(values.bootstrap, say, signal, async (log) => {
     const bench = new FanOutBench(log, Number(values.users), Number(values.partitions));
     const runs = await bench.measure(Number(values.runs), signal);
     const of = (name: 'usersPerS' | 'toldMs' | 'firstMs' | 'otherItemMs' | 'cpuS'): number => median(runs.map((one) => one[name]));
@@ -74,10 +71,7 @@ export async function run(args: readonly string[], signal: AbortSignal): Promise
       cpuS: of('cpuS'),
     };
     process.stdout.write(`${JSON.stringify({ median: all, users: Number(values.users), machine: machineLine() })}\n`);
-  } finally {
-    await log.close();
-    await broker.stop();
-  }
+  });
 }
 
 class FanOutBench {

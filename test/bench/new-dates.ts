@@ -10,7 +10,6 @@ import { META_TABLE } from '../../src/engine/checkpoint.ts';
 import { systemClock } from '../../src/engine/clock.ts';
 import { silentObserver } from '../../src/engine/observer.ts';
 import { groupIdOf, Worker } from '../../src/engine/worker.ts';
-import { createKafkaLog } from '../../src/log/kafka/log.ts';
 import { partitionFor } from '../../src/log/partitioner.ts';
 import type { Log, OutRecord } from '../../src/log/port.ts';
 import { specOf, topicNames, topicPlans, type TopicNames } from '../../src/log/topics.ts';
@@ -21,7 +20,7 @@ import { TIMER_TABLE } from '../../src/processor/timer-index.ts';
 import { USER_TABLE } from '../../src/processor/users.ts';
 import { openRocksStore } from '../../src/store/rocks/rocks-store.ts';
 import { DAY, journeyOf, programOf, sendOf } from '../core/support.ts';
-import { benchBroker } from './broker.ts';
+import { withBenchLog } from './broker.ts';
 import { machineLine } from './table.ts';
 
 const HELP = `How long a partition pauses when a topology comes into force that has a new journey on a date: it goes through all of its users, and tells the journey of those who have the date.
@@ -60,9 +59,7 @@ export async function run(args: readonly string[], signal: AbortSignal): Promise
     process.stdout.write(HELP);
     return;
   }
-  const broker = await benchBroker(values.bootstrap, say, signal);
-  const log = createKafkaLog({ brokers: [broker.bootstrap], clientId: 'bench-new-dates' });
-  try {
+  await withBenchLog(values.bootstrap, say, signal, async (log) => {
     for (let run = 1; run <= Number(values.runs); run++)
       for (const share of SHARES) {
         const users = Number(values.users);
@@ -70,10 +67,7 @@ export async function run(args: readonly string[], signal: AbortSignal): Promise
         const usersPerS = Math.round((users / ms) * 1000);
         process.stdout.write(`${JSON.stringify({ run, users, share, ms, usersPerS, machine: machineLine() })}\n`);
       }
-  } finally {
-    await log.close();
-    await broker.stop();
-  }
+  });
 }
 
 class NewDates {
